@@ -1,0 +1,572 @@
+import json
+import secrets
+from urllib.parse import urlsplit
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
+from odoo.tools import ormcache
+
+from .. import client
+from ..sync import mapping
+
+KEY_LENGTH = 64
+
+
+class UsercomAccount(models.Model):
+    """One User.com application: where it is, how we get in, and what we may do there."""
+
+    _name = "usercom.account"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _description = "User.com Account"
+    _order = "sequence, id"
+
+    name = fields.Char(required=True, tracking=True)
+    sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True, tracking=True)
+    company_id = fields.Many2one(
+        "res.company", help="Contacts of this company and those of no company. Empty: all.",
+        tracking=True,
+    )
+    user_id = fields.Many2one(
+        "res.users",
+        "Responsible",
+        default=lambda self: self.env.user,
+        help="Gets an activity when the account needs a person.",
+        tracking=True,
+    )
+    state = fields.Selection(
+        [
+            ("draft", "Draft"),
+            ("connected", "Connected"),
+            ("running", "Running"),
+            ("paused", "Paused"),
+        ],
+        default="draft",
+        required=True,
+        readonly=True,
+        copy=False,
+        tracking=True,
+    )
+    pause_code = fields.Char(readonly=True, copy=False)
+    pause_reason = fields.Text(compute="_compute_pause_reason")
+    subdomain = fields.Char(
+        required=True,
+        tracking=True,
+        help="The first part of the address in your browser when you use User.com.",
+    )
+    # Read by no screen and no RPC: only code that runs as superuser gets at it.
+    rest_key = fields.Char("REST Key", groups=fields.NO_ACCESS, copy=False)
+    rest_key_input = fields.Char(
+        "New REST Key",
+        compute="_compute_rest_key_input",
+        inverse="_inverse_rest_key_input",
+        help="64 characters. It is stored and never shown again.",
+    )
+    has_rest_key = fields.Boolean(compute="_compute_has_rest_key", compute_sudo=True)
+    base_url_override = fields.Char(
+        "Address from the Environment",
+        compute="_compute_base_url_override",
+        help="This server's environment sets USERCOM_BASE_URL: all calls go there.",
+    )
+    profile_url_template = fields.Char(
+        "Profile Address",
+        default="https://{subdomain}.user.com/people/{id}/",
+        required=True,
+        help="Where a contact's profile opens; {subdomain} and {id} are filled in.",
+    )
+    webhook_token = fields.Char(
+        default=lambda self: secrets.token_urlsafe(24), readonly=True, copy=False, required=True
+    )
+    webhook_secret = fields.Char(
+        default=lambda self: secrets.token_urlsafe(32), readonly=True, copy=False
+    )
+    webhook_url = fields.Char("Webhook Address", compute="_compute_webhook")
+    webhook_headers = fields.Text("Headers", compute="_compute_webhook")
+    webhook_body = fields.Char("Extra Data", compute="_compute_webhook")
+    webhook_unreachable = fields.Boolean(compute="_compute_webhook")
+    database_uuid = fields.Char(readonly=True, copy=False)
+    is_other_database = fields.Boolean(compute="_compute_is_other_database")
+    checked_at = fields.Datetime("Last Test", readonly=True, copy=False)
+    check_code = fields.Char(readonly=True, copy=False)
+    check_result = fields.Text("Test Result", compute="_compute_check_result")
+    email_consent_missing = fields.Boolean(
+        readonly=True, copy=False, help="User.com has no boolean attribute for the consent."
+    )
+    create_in_odoo = fields.Boolean("Create in Odoo", readonly=True, copy=False, tracking=True)
+    create_in_usercom = fields.Boolean("Create in User.com", readonly=True, copy=False, tracking=True)
+    creation_limit = fields.Integer(
+        "Creations a Day",
+        default=100,
+        required=True,
+        tracking=True,
+        help="So many contacts are created within 24 hours on each side. Then creation waits, "
+        "everything else goes on, and somebody is asked.",
+    )
+    stream_ids = fields.One2many("usercom.stream", "account_id", readonly=True)
+    binding_count = fields.Integer(compute="_compute_counts")
+    change_count = fields.Integer(compute="_compute_counts")
+    ping_count = fields.Integer(compute="_compute_counts")
+    parked_count = fields.Integer(compute="_compute_counts")
+
+    _webhook_token_uniq = models.Constraint(
+        "UNIQUE(webhook_token)", "Two accounts cannot share a webhook address."
+    )
+    _creation_limit_positive = models.Constraint(
+        "CHECK(creation_limit >= 0)", "The ceiling of creations cannot be negative."
+    )
+
+    # === COMPUTE METHODS === #
+
+    @api.depends("pause_code")
+    @api.depends_context("lang")
+    def _compute_pause_reason(self):
+        for account in self:
+            account.pause_reason = self.env["usercom.sentence"]._of(account.pause_code)
+
+    @api.depends("check_code")
+    @api.depends_context("lang")
+    def _compute_check_result(self):
+        for account in self:
+            account.check_result = self.env["usercom.sentence"]._of(account.check_code)
+
+    def _compute_rest_key_input(self):
+        self.rest_key_input = False
+
+    def _inverse_rest_key_input(self):
+        for account in self:
+            key = (account.rest_key_input or "").strip()
+            if not key:
+                continue
+            if len(key) != KEY_LENGTH or not key.isascii() or not key.isalnum():
+                raise ValidationError(
+                    self.env._(
+                        "A REST key has %(length)s letters and digits, this one has %(given)s "
+                        "characters. (The short API key of the widget is another one.) Copy the "
+                        "key from User.com under Settings, App settings, Advanced, Public API.",
+                        length=KEY_LENGTH,
+                        given=len(key),
+                    )
+                )
+            # sudo: nobody may read or write the stored key but this.
+            account.sudo().rest_key = key
+            if account.state == "connected":
+                account.state = "draft"
+
+    @api.depends("rest_key")
+    def _compute_has_rest_key(self):
+        for account in self:
+            account.has_rest_key = bool(account.rest_key)
+
+    @api.depends_context("uid")
+    def _compute_base_url_override(self):
+        for account in self:
+            try:
+                account.base_url_override = client.overridden()
+            except ValueError as error:
+                account.base_url_override = str(error)
+
+    @api.depends("webhook_token", "webhook_secret")
+    def _compute_webhook(self):
+        for account in self:
+            base_url = account.get_base_url()
+            parts = urlsplit(base_url)
+            account.webhook_url = f"{base_url}/usercom/webhook/{account.webhook_token}"
+            account.webhook_headers = "\n".join(
+                (
+                    f"X-Usercom-Secret: {account.webhook_secret or ''}",
+                    f"X-Odoo-Database: {self.env.cr.dbname}",
+                    "Content-Type: application/json",
+                )
+            )
+            account.webhook_body = json.dumps({"account": account.name or ""}, ensure_ascii=False)
+            account.webhook_unreachable = parts.scheme != "https" or parts.hostname in (
+                "localhost",
+                "127.0.0.1",
+            )
+
+    @api.depends("database_uuid")
+    def _compute_is_other_database(self):
+        uuid = self._database_uuid()
+        for account in self:
+            account.is_other_database = bool(account.database_uuid) and (
+                account.database_uuid != uuid
+            )
+
+    def _compute_counts(self):
+        bindings = dict(
+            self.env["usercom.binding"]._read_group(
+                [("account_id", "in", self.ids), ("usercom_id", "!=", False)],
+                ["account_id"],
+                ["__count"],
+            )
+        )
+        changes = self.env["usercom.change"]._count_by_account(self.ids)
+        pings = self.env["usercom.ping"]._count_by_account(self.ids)
+        for account in self:
+            account.binding_count = bindings.get(account, 0)
+            account.change_count = changes.get((account.id, True), 0)
+            account.ping_count = pings.get((account.id, True), 0)
+            account.parked_count = changes.get((account.id, False), 0) + pings.get(
+                (account.id, False), 0
+            )
+
+    # === CONSTRAINTS === #
+
+    @api.constrains("profile_url_template")
+    def _check_profile_url_template(self):
+        for account in self:
+            parts = urlsplit(account.profile_url_template or "")
+            if parts.scheme not in ("http", "https") or "{id}" not in account.profile_url_template:
+                raise ValidationError(
+                    self.env._(
+                        "The profile address must begin with https:// and contain {id}, where the "
+                        "contact's number goes."
+                    )
+                )
+
+    # === CRUD METHODS === #
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._clean_subdomain(vals)
+        accounts = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return accounts
+
+    def write(self, vals):
+        self._clean_subdomain(vals)
+        if "subdomain" in vals and any(
+            account.subdomain != vals["subdomain"] and account.state in ("running", "paused")
+            for account in self
+        ):
+            raise UserError(
+                self.env._(
+                    "This account has been started, and its contacts are tied to numbers in that "
+                    "User.com application. For another application, make another account."
+                )
+            )
+        result = super().write(vals)
+        if vals.keys() & {"state", "active", "webhook_token", "webhook_secret", "company_id"}:
+            self.env.registry.clear_cache()
+        if "creation_limit" in vals:
+            self._release("ceiling")
+        return result
+
+    def unlink(self):
+        result = super().unlink()
+        self.env.registry.clear_cache()
+        return result
+
+    @api.model
+    def _clean_subdomain(self, vals):
+        if vals.get("subdomain"):
+            try:
+                vals["subdomain"] = client.subdomain_of(vals["subdomain"])
+            except ValueError as error:
+                raise ValidationError(
+                    self.env._(
+                        '"%(text)s" is no User.com subdomain. Enter the first part of the address '
+                        "in your browser when you use User.com, for example acme for "
+                        "https://acme.user.com.",
+                        text=vals["subdomain"],
+                    )
+                ) from error
+
+    # === ACTION METHODS === #
+
+    def action_test_connection(self):
+        """Read once, write once without effect, and say in a notification what came of it."""
+        self.ensure_one()
+        code, attributes = self._probe()
+        ok = code == "ok"
+        vals = {"checked_at": fields.Datetime.now(), "check_code": code}
+        if ok:
+            vals["email_consent_missing"] = not any(
+                attribute.name_std == mapping.EMAIL_CONSENT
+                and attribute.value_type == "boolean"
+                and attribute.content_type == "clientuser"
+                for attribute in attributes
+            )
+            if self.state == "draft":
+                vals |= {"state": "connected", "database_uuid": self._database_uuid()}
+            elif self._paused_by_refusal():
+                vals |= {"state": "running", "pause_code": False}
+        self.write(vals)
+        if ok and self.state == "running":
+            self._wake_all()
+        return self._notify(
+            self.env._("Connection works") if ok else self.env._("No connection"),
+            self.check_result,
+            "success" if ok else "danger",
+        )
+
+    def action_create_email_consent(self):
+        """Create the boolean attribute that carries the consent, in User.com."""
+        self.ensure_one()
+        try:
+            with self._client() as usercom:
+                usercom.create_attribute(mapping.EMAIL_CONSENT, "boolean")
+        except client.UserComError as error:
+            return self._notify(
+                self.env._("Not created"),
+                self.env["usercom.sentence"]._of(str(error.kind)),
+                "danger",
+            )
+        return self.action_test_connection()
+
+    def action_start(self):
+        """Begin, or go on after a pause."""
+        for account in self:
+            if account.is_other_database:
+                raise UserError(self.env["usercom.sentence"]._say_other_database())
+            if account.state == "draft" or account._paused_by_refusal():
+                raise UserError(self.env._("Test the connection first."))
+            account.write({"state": "running", "pause_code": False})
+            account._wake_all()
+
+    def action_pause(self):
+        """Stop sending and reading. Changes and calls go on being noted."""
+        self.filtered(lambda account: account.state == "running").write(
+            {"state": "paused", "pause_code": "by_hand"}
+        )
+
+    def action_take_over(self):
+        """Make this database the one that the account works in. It has to be tested anew."""
+        for account in self:
+            account.write(
+                {"database_uuid": account._database_uuid(), "state": "draft", "pause_code": False}
+            )
+
+    def action_renew_secret(self):
+        """Make a new secret; the old one is refused from then on."""
+        for account in self:
+            account.webhook_secret = secrets.token_urlsafe(32)
+        return self._notify(
+            self.env._("New secret"),
+            self.env._("Paste the new headers into the automations in User.com now."),
+            "warning",
+        )
+
+    def action_switch_creation(self):
+        """Open the dialog that says how many contacts would be created, before it switches."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "usercom.creation",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("Create contacts"),
+            "context": {"default_account_id": self.id, **self.env.context},
+        }
+
+    def action_stop_creation(self):
+        """Switch one kind of creation off."""
+        side = self.env.context.get("usercom_side")
+        self.write({"create_in_odoo" if side == "odoo" else "create_in_usercom": False})
+
+    def _action_open(self, model, name, domain):
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": model,
+            "view_mode": "list,form",
+            "name": name,
+            "domain": domain,
+        }
+
+    def action_open_bindings(self):
+        """The contacts that are tied to this account."""
+        return self._action_open(
+            "usercom.binding", self.env._("Linked Contacts"), [("account_id", "in", self.ids)]
+        )
+
+    def action_open_changes(self):
+        """What waits to be sent."""
+        return self._action_open(
+            "usercom.change", self.env._("Changes to Send"), [("account_res_id", "in", self.ids)]
+        )
+
+    def action_open_pings(self):
+        """What waits to be read."""
+        return self._action_open(
+            "usercom.ping", self.env._("Contacts to Read"), [("account_res_id", "in", self.ids)]
+        )
+
+    def action_open_parked(self):
+        """What needs a person: the changes, or the contacts to read where no change does."""
+        parked = [("account_res_id", "in", self.ids), ("due_at", "=", False)]
+        changes = self.env["usercom.change"]
+        model = "usercom.change" if changes.search_count(parked, limit=1) else "usercom.ping"
+        return self._action_open(model, self.env._("Needs a Person"), parked)
+
+    @api.model
+    def _notify(self, title, message, kind):
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "title": title,
+                "message": message,
+                "type": kind,
+                "sticky": kind != "success",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    # === BUSINESS METHODS === #
+
+    @api.model
+    @ormcache()
+    def _capturing_ids(self):
+        """The accounts for which changes are noted: those running, and those that pause."""
+        return tuple(self.sudo().search([("state", "in", ("running", "paused"))]).ids)
+
+    @api.model
+    @ormcache("token")
+    def _webhook_secret_of(self, token):
+        """The account and secret behind a webhook address, from memory.
+
+        :return: ``(account id, secret)``, or ``(False, "")``.
+        """
+        # sudo: the caller is nobody yet; that is what this is looked up for.
+        account = self.sudo().search([("webhook_token", "=", token)], limit=1)
+        return account.id, account.webhook_secret or ""
+
+    @api.model
+    def _of_company(self, company):
+        """The account whose User.com ID a contact shows in this company, if any."""
+        accounts = self.search([("company_id", "in", [False, company.id])])
+        return accounts.sorted(
+            lambda account: (account.state != "running", not account.company_id, account.sequence)
+        )[:1]
+
+    @api.model
+    def _running(self):
+        """The accounts there is work for; those whose database is a copy refuse and say so."""
+        accounts = self.search([("state", "=", "running")])
+        copies = accounts.filtered("is_other_database")
+        copies._pause("other_database")
+        return accounts - copies
+
+    def _may_run(self):
+        return self.exists().state == "running" and not self.is_other_database
+
+    @api.model
+    def _database_uuid(self):
+        # sudo: the parameter is for administrators of the system, the account's need not be one.
+        return self.env["ir.config_parameter"].sudo().get_param("database.uuid")
+
+    def _client(self):
+        """A client for this account; to be used as a context manager.
+
+        :raises ValueError: when the server's environment names a senseless address.
+        """
+        self.ensure_one()
+        # sudo: the key is readable to nobody; it goes from here into the request's header.
+        return client.UserCom(client.base_url(self.subdomain), self.sudo().rest_key or "")
+
+    def _probe(self):
+        if not self.sudo().rest_key:  # sudo: only whether there is one
+            return "no_key", ()
+        try:
+            usercom = self._client()
+        except ValueError:
+            return "bad_base_url", ()
+        with usercom:
+            result = client.probe(usercom)
+        return result.code, result.attributes
+
+    def _paused_by_refusal(self):
+        return self.state == "paused" and self.pause_code not in (False, "by_hand")
+
+    def _pause(self, code):
+        """Stop, and tell the responsible once."""
+        for account in self.filtered(lambda account: account.state == "running"):
+            account.write({"state": "paused", "pause_code": code})
+            account._ask(self.env._("User.com account paused"), account.pause_reason)
+
+    def _ask(self, summary, note):
+        """Give the responsible an activity, unless the same one is still open."""
+        self.ensure_one()
+        kind = "mail.mail_activity_data_todo"
+        open_ones = self.activity_ids.filtered(lambda activity: activity.summary == summary)
+        if not open_ones:
+            user = self.user_id or self.env.ref("base.user_admin")
+            self.activity_schedule(kind, summary=summary, note=note, user_id=user.id)
+
+    def _ask_about_ceiling(self):
+        self._ask(
+            self.env._("Daily ceiling of creations reached"),
+            self.env._(
+                "%(limit)s contacts were created within a day, so further ones wait. Raise "
+                '"Creations a Day" on the account if that is what you want.',
+                limit=self.creation_limit,
+            ),
+        )
+
+    def _creations_left(self, origin):
+        """How many more contacts may be created from one side just now."""
+        return self.creation_limit - self.env["usercom.binding"]._created_today(self, origin)
+
+    def _release(self, code):
+        """Let rows that wait for a decision of this account go on."""
+        for model in ("usercom.change", "usercom.ping"):
+            rows = self.env[model].search(
+                [("account_res_id", "in", self.ids), ("problem_code", "=", code)]
+            )
+            rows._retry()
+            rows._wake()
+
+    def _wake_all(self):
+        self.env["usercom.change"]._wake()
+        self.env["usercom.ping"]._wake()
+
+    def _participants(self):
+        """Which contacts may be created in User.com: active people whom one can write to.
+
+        Companies, addresses and internal users stay in Odoo.
+        """
+        domain = (
+            Domain("active", "=", True)
+            & Domain("is_company", "=", False)
+            & Domain("type", "=", "contact")
+            & Domain("partner_share", "=", True)
+            & (Domain("email", "!=", False) | Domain("phone", "!=", False))
+        )
+        if self.company_id:
+            domain &= Domain("company_id", "in", [False, self.company_id.id])
+        return domain
+
+    def _profile_url(self, usercom_id):
+        """Where the profile of a contact opens in User.com."""
+        if not self or not usercom_id:
+            return False
+        return self.profile_url_template.replace("{subdomain}", self.subdomain).replace(
+            "{id}", usercom_id
+        )
+
+    @api.model
+    @ormcache()
+    def _country_codes(self):
+        """Country names in all installed languages, and codes, to the code.
+
+        :return: dict of case-folded text to upper-case code.
+        """
+        codes = {}
+        for lang, _name in self.env["res.lang"].get_installed():
+            for country in self.env["res.country"].with_context(lang=lang).search([]):
+                if country.code:
+                    codes[country.name.casefold()] = country.code
+                    codes[country.code.casefold()] = country.code
+        for country in self.env["res.country"].with_context(lang="en_US").search([]):
+            if country.code:
+                codes[country.name.casefold()] = country.code
+        return codes
+
+    @api.model
+    @ormcache()
+    def _country_names(self):
+        """Country code to the English name, the form in which User.com holds countries."""
+        countries = self.env["res.country"].with_context(lang="en_US").search([])
+        return {country.code: country.name for country in countries if country.code}

@@ -1,0 +1,369 @@
+import secrets
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools.mail import email_normalize
+
+from ..sync import consent, mapping, merge, values
+from ..tools.exchange import PushJob
+
+
+class Busy(Exception):
+    """Somebody's save holds the record right now."""
+
+
+class UsercomBinding(models.Model):
+    """The tie between one contact in Odoo and one in User.com, and what both held when they agreed.
+
+    A binding without a contact in Odoo is what is left of a deleted one: it keeps the contact in
+    User.com from being created in Odoo again.
+    """
+
+    _name = "usercom.binding"
+    _description = "User.com Binding"
+    _rec_name = "usercom_id"
+    _order = "id desc"
+
+    account_id = fields.Many2one("usercom.account", required=True, ondelete="cascade", readonly=True)
+    partner_id = fields.Many2one(
+        "res.partner", "Contact", index="btree_not_null", ondelete="set null", readonly=True
+    )
+    usercom_id = fields.Char("User.com ID", readonly=True, help="User.com's own number.")
+    custom_id = fields.Char("User ID", required=True, readonly=True, help="The ID that we assign.")
+    send_custom_id = fields.Boolean(
+        readonly=True, help="The contact was in User.com without a User ID; it gets ours."
+    )
+    state = fields.Selection(
+        [("new", "Being created"), ("linked", "Linked"), ("gone", "Deleted in User.com")],
+        required=True,
+        default="new",
+        readonly=True,
+    )
+    origin = fields.Selection(
+        [
+            ("odoo", "Created from Odoo"),
+            ("usercom", "Created from User.com"),
+            ("matched", "Was on both sides"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    base_odoo = fields.Json(readonly=True)
+    base_usercom = fields.Json(readonly=True)
+    refused = fields.Json(readonly=True, help="Values that User.com did not take, not sent again.")
+    notices = fields.Json(readonly=True, help="What of the contact could not travel, and why.")
+    notice = fields.Text("Could Not Travel", compute="_compute_notice")
+    revision = fields.Integer(readonly=True, help="Grows with each change of the base.")
+    synced_at = fields.Datetime("Last in Step", readonly=True)
+
+    _partner_uniq = models.Constraint(
+        "UNIQUE(account_id, partner_id)", "A contact has one binding per account."
+    )
+    _usercom_id_uniq = models.Constraint(
+        "UNIQUE(account_id, usercom_id)", "A contact in User.com has one binding per account."
+    )
+    _custom_id_uniq = models.Constraint(
+        "UNIQUE(account_id, custom_id)", "A User ID belongs to one binding per account."
+    )
+
+    @api.depends("notices")
+    @api.depends_context("lang")
+    def _compute_notice(self):
+        sentence = self.env["usercom.sentence"]
+        for binding in self:
+            texts = [sentence._of(code, args) for code, args in binding.notices or ()]
+            binding.notice = "\n".join(texts) or False
+
+    # === FINDING AND MAKING === #
+
+    @api.model
+    def _find(self, account, contact):
+        """The binding of a contact in User.com.
+
+        Also one whose contact was being created when the answer got lost: its User ID was
+        committed before the call.
+        """
+        mine = Domain("account_id", "=", account.id)
+        found = self.search(mine & Domain("usercom_id", "=", str(contact.id)), limit=1)
+        if not found and contact.custom_id:
+            found = self.search(
+                mine
+                & Domain("custom_id", "=", contact.custom_id)
+                & Domain("usercom_id", "=", False),
+                limit=1,
+            )
+        return found
+
+    @api.model
+    def _create_new(self, account, partner):
+        """A binding for a contact that is going to be created in User.com, under a new User ID."""
+        return self.create(
+            {
+                "account_id": account.id,
+                "partner_id": partner.id,
+                "custom_id": secrets.token_hex(16),
+                "origin": "odoo",
+            }
+        )
+
+    @api.model
+    def _create_linked(self, account, partner, contact, origin):
+        """A binding for a contact that is in User.com already. A User ID it has is kept."""
+        return self.create(
+            {
+                "account_id": account.id,
+                "partner_id": partner.id,
+                "usercom_id": str(contact.id),
+                "custom_id": contact.custom_id or secrets.token_hex(16),
+                "send_custom_id": not contact.custom_id,
+                "state": "linked",
+                "origin": origin,
+            }
+        )
+
+    def _lock(self):
+        """Keep the binding for this transaction, or raise :class:`Busy`."""
+        if len(self.try_lock_for_update(allow_referencing=True)) != len(self):
+            raise Busy
+
+    # === OUT === #
+
+    def _job(self, snapshot, row_ids):
+        """What there is to send for this binding, or ``None``.
+
+        :param snapshot: of the contact, from ``res.partner._usercom_snapshots``.
+        """
+        self.ensure_one()
+        refused = self.refused or {}
+        outgoing = {
+            attribute: value
+            for attribute, value in merge.outgoing(
+                snapshot.rules, snapshot.values, self.base_odoo or {}
+            ).items()
+            if attribute not in refused or refused[attribute] != value
+        }
+        seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
+        to_send = consent.to_send(
+            snapshot.consent, seen, address_changes=mapping.EMAIL.attribute in outgoing
+        )
+        if to_send is not None and refused.get(mapping.EMAIL_CONSENT) == to_send:
+            to_send = None
+        body = values.payload(outgoing, self.account_id._country_names())
+        if self.usercom_id and self.send_custom_id:
+            body["custom_id"] = self.custom_id
+        if self.state == "linked" and not body and to_send is None:
+            return None
+        return PushJob(
+            partner_id=self.partner_id.id,
+            row_ids=tuple(row_ids),
+            binding_id=self.id,
+            usercom_id=self.usercom_id or None,
+            custom_id=self.custom_id,
+            revision=self.revision,
+            outgoing=outgoing,
+            body=body,
+            consent=to_send,
+            consent_seen=seen,
+        )
+
+    def _record_sent(self, job, sent):
+        """Move the bases after a push, and take in what else the answer shows.
+
+        :return: whether this settles the job. Otherwise somebody else moved the base meanwhile:
+            the rows stay, and the contact is read again.
+        """
+        self.ensure_one()
+        if self.revision != job.revision:
+            self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
+            return False
+        base_odoo = dict(self.base_odoo or {}) | sent.outgoing
+        base_usercom = {
+            name: value
+            for name, value in (self.base_usercom or {}).items()
+            if name not in sent.outgoing
+        }
+        if sent.consent is not None:
+            base_usercom[mapping.EMAIL_CONSENT] = sent.consent
+        if sent.contact is not None:
+            theirs, _notices = self._canonical(sent.contact)
+            base_usercom |= {name: theirs[name] for name in sent.outgoing if name in theirs}
+        refused = {
+            name: job.consent if name == mapping.EMAIL_CONSENT else job.outgoing.get(name)
+            for name in sent.refused
+        }
+        self.write(
+            {
+                "usercom_id": sent.usercom_id,
+                "state": "linked",
+                "send_custom_id": False,
+                "base_odoo": base_odoo,
+                "base_usercom": base_usercom,
+                "refused": {
+                    name: value
+                    for name, value in (self.refused or {}).items()
+                    if name not in sent.outgoing
+                }
+                | refused,
+                "revision": self.revision + 1,
+                "synced_at": fields.Datetime.now(),
+            }
+        )
+        self._set_notices(
+            "out",
+            self.partner_id._usercom_snapshots(self.account_id)[self.partner_id.id].notices
+            + [
+                ("refused_value", {"attribute": name, "reason": reason})
+                for name, reason in sent.refused.items()
+            ],
+        )
+        if sent.contact is not None:
+            self._absorb(sent.contact)
+        return True
+
+    # === IN === #
+
+    def _canonical(self, contact):
+        """A read of User.com in canonical form.
+
+        :return: attribute to value, leaving out what the answer did not show and what is no value,
+            and the notices about the latter.
+        """
+        partner = self.partner_id
+        theirs, notices = {}, []
+        for rule in mapping.FIXED_MAPPING:
+            if contact.has(rule.attribute):
+                theirs[rule.attribute] = values.text(contact.get(rule.attribute))
+        if address := theirs.get(mapping.EMAIL.attribute):
+            theirs[mapping.EMAIL.attribute] = email_normalize(address)
+            if not theirs[mapping.EMAIL.attribute]:
+                del theirs[mapping.EMAIL.attribute]
+                notices.append(("not_an_email_there", {}))
+        if mapping.NAME.attribute in theirs:
+            theirs[mapping.NAME.attribute] = values.person_name(contact.name, contact.email)
+        if country := theirs.get(mapping.COUNTRY.attribute):
+            code = self.account_id._country_codes().get(country.casefold())
+            if code:
+                theirs[mapping.COUNTRY.attribute] = code
+            else:
+                del theirs[mapping.COUNTRY.attribute]
+                notices.append(("unknown_country", {"value": country}))
+        if number := theirs.get(mapping.PHONE.attribute):
+            e164 = partner._phone_format(
+                number=number, country=self._phone_country(theirs), force_format="E164"
+            )
+            if e164:
+                theirs[mapping.PHONE.attribute] = e164
+            else:
+                del theirs[mapping.PHONE.attribute]
+                notices.append(("not_a_phone_there", {}))
+        return theirs, notices
+
+    def _phone_country(self, theirs):
+        # A number without country code is read as one of the country the contact lives in.
+        country = self.env["res.country"]
+        if code := theirs.get(mapping.COUNTRY.attribute):
+            country = country.search([("code", "=", code)], limit=1)
+        return country or self.partner_id.country_id
+
+    def _absorb(self, contact):
+        """Merge a read of User.com into the contact in Odoo and move the bases.
+
+        The caller has locked the binding and made sure that the base is the one that was there
+        when the read began. Writes only what differs.
+
+        :raises Busy: when a user's save holds the contact; nothing is written then.
+        """
+        self.ensure_one()
+        now = fields.Datetime.now()
+        partner = self.partner_id
+        snapshot = partner._usercom_snapshots(self.account_id)[partner.id]
+        theirs, notices = self._canonical(contact)
+        merged = merge.merge(
+            snapshot.rules,
+            snapshot.values,
+            theirs,
+            self.base_odoo or {},
+            self.base_usercom or {},
+        )
+        if merged.into:
+            self._write_into(partner, merged)
+        self._absorb_consent(contact, merged, now)
+        vals = {"usercom_id": str(contact.id), "state": "linked", "synced_at": now}
+        if contact.custom_id and contact.custom_id != self.custom_id:
+            vals |= {"custom_id": contact.custom_id, "send_custom_id": False}
+        elif contact.custom_id:
+            vals["send_custom_id"] = False
+        if merged.base_odoo != self.base_odoo or merged.base_usercom != self.base_usercom:
+            vals |= {
+                "base_odoo": merged.base_odoo,
+                "base_usercom": merged.base_usercom,
+                "revision": self.revision + 1,
+            }
+        self.write(vals)
+        self._set_notices("in", notices)
+        if self._job(partner._usercom_snapshots(self.account_id)[partner.id], ()):
+            partner._usercom_enqueue(self.account_id)
+
+    def _write_into(self, partner, merged):
+        if not partner.try_lock_for_update(allow_referencing=True):
+            raise Busy
+        partner.write(partner._usercom_vals(self.account_id, merged.into))
+        after = partner._usercom_snapshots(self.account_id)[partner.id].values
+        for attribute in merged.into:
+            merged.base_odoo[attribute] = after.get(attribute, merged.base_odoo[attribute])
+
+    def _absorb_consent(self, contact, merged, now):
+        read = values.boolean(contact.get(mapping.EMAIL_CONSENT))
+        event = consent.observed(
+            read,
+            merged.base_usercom.get(mapping.EMAIL_CONSENT),
+            known=mapping.EMAIL_CONSENT in merged.base_usercom,
+            last_read_at=self.synced_at,
+            now=now,
+        )
+        if read is not None:
+            merged.base_usercom[mapping.EMAIL_CONSENT] = read
+        # The word was said about the address that User.com holds.
+        address = email_normalize(contact.email) or self.partner_id.email_normalized
+        if event and address:
+            self.env["usercom.consent.event"].create(
+                {
+                    "partner_id": self.partner_id.id,
+                    "address": address,
+                    "state": consent.GIVEN if event.given else consent.WITHDRAWN,
+                    "happened_at": event.at,
+                    "source": "usercom",
+                    "account_id": self.account_id.id,
+                }
+            )
+
+    def _mark_gone(self):
+        """The contact was deleted in User.com. It is shown, and never created again by itself."""
+        self.write({"state": "gone", "revision": self.revision + 1})
+
+    def _set_notices(self, direction, notices):
+        """Replace what could not travel in one direction.
+
+        :param notices: list of (code, args) for ``usercom.sentence``.
+        """
+        kept = [
+            (code, args)
+            for code, args in self.notices or ()
+            if args.get("direction") != direction
+        ]
+        found = kept + [(code, args | {"direction": direction}) for code, args in notices]
+        if found != [tuple(notice) for notice in self.notices or ()]:
+            self.notices = found
+
+    @api.model
+    def _created_today(self, account, origin):
+        """How many contacts were created from one side within the last 24 hours."""
+        since = fields.Datetime.now() - timedelta(days=1)
+        return self.search_count(
+            [
+                ("account_id", "=", account.id),
+                ("origin", "=", origin),
+                ("create_date", ">=", since),
+            ]
+        )

@@ -1,0 +1,205 @@
+from functools import partial
+
+from odoo import api, fields, models
+
+from .. import client
+from ..tools import exchange
+
+
+class UsercomChange(models.Model):
+    """A row that says "this contact may need sending", written in the transaction of the edit."""
+
+    _name = "usercom.change"
+    _inherit = "usercom.queue"
+    _description = "Change to Send"
+
+    _direction = "push"
+    _cron_xmlid = "usercom_connector.ir_cron_push"
+    _subject = ("partner_res_id",)
+
+    partner_res_id = fields.Integer("Contact Number", required=True, readonly=True)
+    partner_id = fields.Many2one("res.partner", "Contact", compute="_compute_partner_id")
+
+    _due_idx = models.Index("(account_res_id, due_at)")
+    _partner_idx = models.Index("(partner_res_id)")
+
+    @api.depends("partner_res_id")
+    def _compute_partner_id(self):
+        for row in self:
+            row.partner_id = self.env["res.partner"].browse(row.partner_res_id).exists()
+
+    @api.depends("partner_res_id")
+    def _compute_display_name(self):
+        for row in self:
+            row.display_name = row.partner_id.display_name or str(row.partner_res_id)
+
+    @api.model
+    def _append_gathered(self):
+        """Insert what this transaction's edits have gathered (``res.partner._usercom_enqueue``)."""
+        gathered = self.env.cr.precommit.data.pop("usercom_connector.changes", None)
+        if gathered:
+            self._append(sorted(gathered))
+
+    @api.model
+    def _problems(self, account, partner_ids):
+        """Partner id to the sentence that says why its changes wait."""
+        rows = self.search(
+            [
+                ("account_res_id", "=", account.id),
+                ("partner_res_id", "in", partner_ids),
+                ("problem_code", "!=", False),
+            ]
+        )
+        return {row.partner_res_id: row.problem for row in rows}
+
+    # === WORKING OFF === #
+
+    @api.model
+    def _process(self, account, stream, usercom, groups, deadline):
+        jobs = self._in_transaction(lambda: self._plan(account, groups))
+        to_look_up = [job for job in jobs if job.binding_id is None]
+        if to_look_up:
+            answers = exchange.run_all(
+                to_look_up, partial(exchange.look_up, usercom), deadline
+            )
+            bound = self._in_transaction(lambda: self._bind(account, stream, answers))
+            jobs = [job for job in jobs if job.binding_id is not None] + bound
+        answers = exchange.run_all(jobs, partial(exchange.send, usercom), deadline)
+        self._in_transaction(lambda: self._record(account, stream, answers))
+        return len(groups)
+
+    @api.model
+    def _plan(self, account, groups):
+        """Work out what is to be done; rows for which there is nothing to do go at once.
+
+        :return: list of ``exchange.PushJob``, without a binding where the contact is to be looked
+            up first.
+        """
+        ids = [partner_id for (partner_id,) in groups]
+        partners = self.env["res.partner"].with_context(active_test=False).browse(ids).exists()
+        bindings = {
+            binding.partner_id.id: binding
+            for binding in self.env["usercom.binding"].search(
+                [("account_id", "=", account.id), ("partner_id", "in", ids)]
+            )
+        }
+        snapshots = partners._usercom_snapshots(account)
+        participants = set(partners.filtered_domain(account._participants()).ids)
+        jobs = []
+        for (partner_id,), rows in groups.items():
+            job = rows._guarded(
+                partial(
+                    self._plan_one,
+                    partner_id,
+                    rows,
+                    bindings.get(partner_id),
+                    snapshots.get(partner_id),
+                    partner_id in participants,
+                )
+            )
+            if job:
+                jobs.append(job)
+        return jobs
+
+    @api.model
+    def _plan_one(self, partner_id, rows, binding, snapshot, takes_part):
+        job = None
+        if snapshot and binding and binding.state != "gone":
+            binding._set_notices("out", snapshot.notices)
+            job = binding._job(snapshot, rows.ids)
+        elif snapshot and not binding and takes_part:
+            job = exchange.PushJob(
+                partner_id=partner_id,
+                row_ids=tuple(rows.ids),
+                email=snapshot.values.get("email"),
+                phone=snapshot.values.get("phone_number"),
+            )
+        if not job:
+            rows.unlink()
+        return job
+
+    @api.model
+    def _bind(self, account, stream, answers):
+        """Tie each contact that was looked up to the one that was found, or to a new User ID.
+
+        Committed before the first call that could create anything.
+
+        :return: list of jobs to send.
+        """
+        left = account._creations_left("odoo")
+        jobs = []
+        for job, answer in answers:
+            rows = self.browse(job.row_ids).exists()
+            if rows._settle_failure(account, stream, answer):
+                continue
+            binding = rows._guarded(partial(rows._bind_one, account, job, answer, left > 0))
+            if not binding:
+                continue
+            left -= binding.state == "new"
+            snapshot = binding.partner_id._usercom_snapshots(account)[binding.partner_id.id]
+            binding._set_notices("out", snapshot.notices)
+            ready = binding._job(snapshot, rows.ids)
+            if ready:
+                jobs.append(ready)
+            else:
+                rows.unlink()
+        return jobs
+
+    def _bind_one(self, account, job, found, may_create):
+        """The binding for one contact, or nothing when its rows have been dealt with."""
+        bindings = self.env["usercom.binding"]
+        partner = self.env["res.partner"].browse(job.partner_id).exists()
+        mine = [("account_id", "=", account.id)]
+        if not partner or bindings.search([*mine, ("partner_id", "=", partner.id)], limit=1):
+            # Deleted, or tied by the other direction meanwhile: the next round sees how it is now.
+            self._wait(0, "busy")
+            return None
+        if len(found) > 1:
+            self._park("several_there", usercom_ids=[str(contact.id) for contact in found])
+            return None
+        if found:
+            [contact] = found
+            other = bindings._find(account, contact)
+            if other.partner_id:
+                self._park(
+                    "taken_there", usercom_id=str(contact.id), partner_id=other.partner_id.id
+                )
+                return None
+            if other:
+                # Its contact in Odoo was deleted, and somebody entered the person anew.
+                other.write({"partner_id": partner.id, "state": "linked"})
+                binding = other
+            else:
+                binding = bindings._create_linked(account, partner, contact, "matched")
+            binding._absorb(contact)
+            return binding
+        if not account.create_in_usercom:
+            self.unlink()
+            return None
+        if not may_create:
+            self._wait(3600, "ceiling", limit=account.creation_limit)
+            account._ask_about_ceiling()
+            return None
+        return bindings._create_new(account, partner)
+
+    @api.model
+    def _record(self, account, stream, answers):
+        """Record what came of the calls, and drop the rows that are settled."""
+        for job, answer in answers:
+            rows = self.browse(job.row_ids).exists()
+            binding = self.env["usercom.binding"].browse(job.binding_id).exists()
+            if isinstance(answer, client.Gone):
+                binding._mark_gone()
+                rows.unlink()
+            elif not rows._settle_failure(account, stream, answer):
+                rows._guarded(partial(rows._record_one, binding, job, answer))
+        if any(isinstance(answer, exchange.Sent) for _job, answer in answers):
+            stream._succeeded()
+
+    def _record_one(self, binding, job, sent):
+        if binding:
+            binding._lock()
+        if not binding or binding._record_sent(job, sent):
+            self.unlink()
+        else:
+            self._wait(0, "busy")

@@ -1,0 +1,369 @@
+import logging
+import time
+import traceback
+from datetime import timedelta
+
+import psycopg2
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from .. import client
+from ..sync import waiting
+from ..tools import wake
+from ..tools.quiet_sql import quiet_sql
+from ..tools.worker_lock import worker_lock
+from .usercom_binding import Busy
+
+_logger = logging.getLogger(__name__)
+
+#: A round takes no new batch after this time; Odoo's watchdog counts the whole of it.
+ROUND_SECONDS = 5.0
+BATCH_SIZE = 50
+SERIALIZATION_TRIES = 5
+
+
+class UsercomQueue(models.AbstractModel):
+    """Rows that say "look at this contact", appended by anybody and worked off by one action.
+
+    Rows are inserted by plain SQL and have no foreign keys, so that no save waits for the action
+    that works them off. Many rows of one subject are one piece of work. A row is deleted in the
+    transaction that records its outcome.
+
+    A row whose ``due_at`` is empty is parked: a person, or a new row of the same subject, starts
+    it again.
+    """
+
+    _name = "usercom.queue"
+    _description = "User.com Queue"
+    _order = "id"
+
+    #: ``push`` or ``pull``, the action that works the rows off, and the columns of the subject.
+    _direction: str
+    _cron_xmlid: str
+    _subject: tuple[str, ...]
+
+    account_res_id = fields.Integer("Account Number", required=True, readonly=True)
+    account_id = fields.Many2one(
+        "usercom.account", compute="_compute_account_id", search="_search_account_id"
+    )
+    due_at = fields.Datetime("Next Try", readonly=True)
+    attempts = fields.Integer(readonly=True)
+    problem_code = fields.Char(readonly=True)
+    problem_args = fields.Json(readonly=True)
+    problem = fields.Text(compute="_compute_problem")
+    trace = fields.Text("Technical Details", readonly=True)
+    status = fields.Selection(
+        [("waiting", "Waiting"), ("parked", "Needs a person")], compute="_compute_status"
+    )
+
+    @api.depends("account_res_id")
+    def _compute_account_id(self):
+        for row in self:
+            row.account_id = self.env["usercom.account"].browse(row.account_res_id).exists()
+
+    def _search_account_id(self, operator, value):
+        accounts = self.env["usercom.account"].search([("id", operator, value)])
+        return [("account_res_id", "in", accounts.ids)]
+
+    @api.depends("due_at")
+    def _compute_status(self):
+        for row in self:
+            row.status = "waiting" if row.due_at else "parked"
+
+    @api.depends("problem_code", "problem_args")
+    @api.depends_context("lang")
+    def _compute_problem(self):
+        sentence = self.env["usercom.sentence"]
+        for row in self:
+            row.problem = sentence._of(row.problem_code, row.problem_args)
+
+    # === ACTION METHODS === #
+
+    def action_retry(self):
+        """Work these rows off again now."""
+        # sudo: rows are not edited by hand; this and ignoring are all that an administrator does.
+        self.check_access("read")
+        self.sudo()._retry()
+        self._wake()
+
+    def action_ignore(self):
+        """Give these rows up."""
+        self.check_access("read")
+        self.sudo().unlink()  # sudo: as above
+
+    # === APPENDING === #
+
+    @api.model
+    def _append(self, rows):
+        """Insert rows by one statement.
+
+        :param rows: tuples of the account's id and the subject's columns.
+        """
+        columns = ("account_res_id", *self._subject)
+        values = SQL(", ").join(SQL("%s", (*row, fields.Datetime.now(), 0)) for row in rows)
+        self.env.cr.execute(
+            SQL(
+                "INSERT INTO %s (%s) VALUES %s",
+                SQL.identifier(self._table),
+                SQL(", ").join(map(SQL.identifier, (*columns, "due_at", "attempts"))),
+                values,
+            )
+        )
+        self._wake()
+
+    @api.model
+    def _wake(self):
+        wake.after_commit(self.env.cr, self._cron_xmlid)
+
+    # === WORKING OFF === #
+
+    @api.model
+    def _cron_drain(self):
+        """Work off what is due, one account after the other, for about five seconds.
+
+        Then the rows that were not reached are left to the next run, which is asked for at once:
+        without that Odoo would wait for its next poll.
+        """
+        cron = self.env["ir.cron"]
+        accounts = self.env["usercom.account"]._running()
+        cron._commit_progress(remaining=self._count_due(accounts))
+        deadline = time.monotonic() + ROUND_SECONDS
+        busy = set(accounts.ids)
+        while busy and time.monotonic() < deadline:
+            for account in accounts.filtered(lambda account: account.id in busy):
+                done = self._drain_account(account.id, deadline)
+                if not done:
+                    busy.discard(account.id)
+                elif not cron._commit_progress(done, remaining=self._count_due(accounts)):
+                    busy.clear()
+                    break
+        self._plan_next_round()
+
+    @api.model
+    def _drain_account(self, account_id, deadline):
+        """One batch of one account.
+
+        :return: how many rows are out of the way, 0 when there was nothing to do.
+        """
+        account = self.env["usercom.account"].browse(account_id)
+        with worker_lock(self.env.cr.dbname, account_id, self._direction) as mine:
+            # The lock was taken after this transaction began to look: look again.
+            self.env.cr.commit()
+            self.env.invalidate_all()
+            if not mine or not account._may_run():
+                return 0
+            stream = self.env["usercom.stream"]._of(account, self._direction)
+            if stream._is_resting():
+                return 0
+            groups = self._claim(account)
+            if not groups:
+                return 0
+            with account._client() as usercom:
+                return self._process(account, stream, usercom, groups, deadline)
+
+    @api.model
+    def _process(self, account, stream, usercom, groups, deadline):
+        """Do the work of one batch. Commits on the way; no transaction is open during calls.
+
+        :param groups: subject (tuple) to the rows that ask for it.
+        :return: how many subjects were dealt with.
+        """
+        raise NotImplementedError
+
+    @api.model
+    def _claim(self, account):
+        """The next subjects that are due, each with all its rows, those parked included.
+
+        :return: dict of subject (tuple) to rows, oldest first.
+        """
+        subject = SQL(", ").join(map(SQL.identifier, self._subject))
+        due = self.env.execute_query(
+            SQL(
+                """
+                SELECT %(subject)s FROM %(table)s
+                 WHERE account_res_id = %(account)s AND due_at <= %(now)s
+                 GROUP BY %(subject)s ORDER BY min(id) LIMIT %(limit)s
+                """,
+                subject=subject,
+                table=SQL.identifier(self._table),
+                account=account.id,
+                now=fields.Datetime.now(),
+                limit=BATCH_SIZE,
+            )
+        )
+        groups = dict.fromkeys(due, self.browse())
+        if due:
+            rows = self.search(
+                Domain("account_res_id", "=", account.id)
+                & Domain.OR(
+                    Domain.AND(
+                        Domain(name, "=", part)
+                        for name, part in zip(self._subject, key, strict=True)
+                    )
+                    for key in due
+                )
+            )
+            for row in rows:
+                key = tuple(row[name] for name in self._subject)
+                groups[key] = groups.get(key, self.browse()) | row
+        return groups
+
+    def _plan_next_round(self):
+        """Wake this action when the next row is due and nothing rests."""
+        accounts = self.env["usercom.account"]._running()
+        if not accounts:
+            return
+        now = fields.Datetime.now()
+        [(seconds,)] = self.env.execute_query(
+            SQL(
+                """
+                SELECT EXTRACT(EPOCH FROM min(GREATEST(
+                           row.due_at, stream.rest_until, %(now)s)) - %(now)s)
+                  FROM %(table)s AS row
+             LEFT JOIN usercom_stream AS stream
+                    ON stream.account_id = row.account_res_id
+                   AND stream.direction = %(direction)s
+                 WHERE row.due_at IS NOT NULL AND row.account_res_id IN %(accounts)s
+                """,
+                now=now,
+                table=SQL.identifier(self._table),
+                direction=self._direction,
+                accounts=tuple(accounts.ids),
+            )
+        )
+        if seconds is None:
+            return
+        if seconds > 60:
+            self.env.ref(self._cron_xmlid)._trigger(now + timedelta(seconds=float(seconds)))
+        else:
+            # A moment at the least, so that a row locked by a user's save does not spin us.
+            dbname, delay = self.env.cr.dbname, max(float(seconds), 0.2)
+            self.env.cr.postcommit.add(lambda: wake.later(dbname, self._cron_xmlid, delay))
+
+    @api.model
+    def _count_by_account(self, account_ids):
+        """How many rows wait and how many are parked.
+
+        :return: dict of (account id, whether they wait) to count.
+        """
+        counts = {}
+        for waits, operator in ((True, "!="), (False, "=")):
+            for account_id, count in self._read_group(
+                [("account_res_id", "in", account_ids), ("due_at", operator, False)],
+                ["account_res_id"],
+                ["__count"],
+            ):
+                counts[account_id, waits] = count
+        return counts
+
+    @api.model
+    def _count_due(self, accounts):
+        return self.search_count(
+            [("account_res_id", "in", accounts.ids), ("due_at", "<=", fields.Datetime.now())]
+        )
+
+    # === OUTCOMES === #
+
+    @api.model
+    def _in_transaction(self, work):
+        """Call ``work`` and commit; on a serialization failure again from the start.
+
+        In a savepoint it would fail again, because the snapshot would stay.
+        """
+        for attempt in range(SERIALIZATION_TRIES):
+            try:
+                with quiet_sql():
+                    result = work()
+                    self.env.cr.commit()
+                return result
+            except psycopg2.errors.TransactionRollback:  # noqa: PERF203
+                self.env.cr.rollback()
+                self.env.invalidate_all()
+                if attempt == SERIALIZATION_TRIES - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def _guarded(self, work):
+        """Call ``work`` in a savepoint; an unforeseen error parks these rows alone.
+
+        Serialization failures pass: they concern the whole transaction.
+
+        :return: what ``work`` gives, ``None`` when it did not succeed.
+        """
+        try:
+            with self.env.cr.savepoint():
+                return work()
+        except psycopg2.errors.TransactionRollback:
+            raise
+        except (Busy, psycopg2.errors.UniqueViolation):
+            # A user's save has the contact, or the other direction has just tied it.
+            self._wait(1, "busy")
+        except Exception as error:  # noqa: BLE001 (one bad record stops nothing)
+            self._park_unexpected(error)
+        return None
+
+    def _settle_failure(self, account, stream, answer):
+        """Deal with a call that did not succeed, or was not made.
+
+        :return: whether it was one of these.
+        """
+        if answer is None:
+            return True  # not begun: the rows are still due
+        if isinstance(answer, client.AccountRefused):
+            account._pause(str(answer.kind))
+        elif isinstance(answer, client.AgainLater):
+            self._postpone(answer)
+            stream._failed(answer)
+        elif isinstance(answer, client.RecordRefused):
+            self._park("refused", fields=answer.fields)
+        elif isinstance(answer, Exception):
+            self._park_unexpected(answer)
+        else:
+            return False
+        return True
+
+    def _park(self, code, trace=False, **args):
+        """Wait for a person, or for a new row of the same subject.
+
+        :param code: says why; ``usercom.sentence`` has the words.
+        """
+        self._keep_one(due_at=False, problem_code=code, problem_args=args, trace=trace)
+
+    def _park_unexpected(self, error):
+        # The message of an exception may hold a person's data, so it stays in the database.
+        _logger.error(
+            "%s %s was parked by an unexpected %s:\n%s",
+            self._name,
+            self.ids,
+            type(error).__name__,
+            "".join(traceback.format_tb(error.__traceback__)),
+        )
+        trace = "".join(traceback.format_exception(error)).replace("\0", "")
+        self._park("unexpected", trace=trace, error=type(error).__name__)
+
+    def _postpone(self, error):
+        """Wait for better times. A 429 does not count as an attempt.
+
+        :param error: a ``client.AgainLater``.
+        """
+        attempts = max(self.mapped("attempts"), default=0)
+        if not isinstance(error, client.Throttled):
+            attempts += 1
+        seconds = waiting.pause(attempts, error.retry_after)
+        self._wait(seconds, str(error.kind), attempts=attempts)
+
+    def _wait(self, seconds, code, attempts=0, **args):
+        """Be due again in so many seconds, and say why."""
+        due_at = fields.Datetime.now() + timedelta(seconds=seconds)
+        self._keep_one(due_at=due_at, attempts=attempts, problem_code=code, problem_args=args)
+
+    def _keep_one(self, **vals):
+        self[:1].write(vals)
+        self[1:].unlink()
+
+    def _retry(self):
+        """Make rows due now."""
+        self.write({"due_at": fields.Datetime.now()})

@@ -1,0 +1,323 @@
+from odoo import api, models
+
+from ..sync import mapping
+
+
+class UsercomSentence(models.AbstractModel):
+    """The words for everything that can go wrong.
+
+    Rows keep a code and its facts, so that each reader gets the sentence in their own language:
+    what happened, to which record, and what to do.
+    """
+
+    _name = "usercom.sentence"
+    _description = "User.com Sentences"
+
+    @api.model
+    def _of(self, code, args=None):
+        """The sentence for a code.
+
+        :param code: one of the keys below; ``False`` gives ``False``.
+        :param args: dict of the facts that the sentence names.
+        """
+        if not code:
+            return False
+        method = getattr(self, f"_say_{code}", None)
+        return method(**(args or {})) if method else code
+
+    @api.model
+    def _field_name(self, attribute):
+        rule = next((r for r in mapping.FIXED_MAPPING if r.attribute == attribute), None)
+        if attribute == mapping.EMAIL_CONSENT:
+            return self.env._("E-mail consent")
+        if rule is None:
+            return attribute
+        return self.env["res.partner"]._fields[rule.odoo_field]._description_string(self.env)
+
+    @api.model
+    def _contact_names(self, partner_ids):
+        partners = self.env["res.partner"].sudo().browse(partner_ids).exists()
+        return ", ".join(f"{partner.display_name} ({partner.id})" for partner in partners)
+
+    # === USER.COM CANNOT BE REACHED FOR NOW === #
+
+    @api.model
+    def _say_unknown_host(self, **args):
+        return self.env._(
+            "No server answers to this subdomain's name. Check the subdomain on the account, and "
+            "that this server can look up names on the Internet."
+        )
+
+    @api.model
+    def _say_tls(self, **args):
+        return self.env._(
+            "The server's certificate could not be verified, so nothing was sent. Check this "
+            "server's clock and its certificates, and any proxy in between."
+        )
+
+    @api.model
+    def _say_connection(self, **args):
+        return self.env._(
+            "The connection to User.com was refused or broke off. It is tried again by itself; if "
+            "it goes on, check this server's network and firewall."
+        )
+
+    @api.model
+    def _say_timeout(self, **args):
+        return self.env._("User.com did not answer in time. It is tried again by itself.")
+
+    @api.model
+    def _say_not_json(self, **args):
+        return self.env._(
+            "The answer was not User.com's usual one. It is tried again by itself; if it goes on, "
+            "check the subdomain, and any proxy in between."
+        )
+
+    @api.model
+    def _say_too_large(self, **args):
+        return self.env._("User.com's answer was too large to be right. It is tried again.")
+
+    @api.model
+    def _say_server(self, **args):
+        return self.env._("User.com reports a fault of its own. It is tried again by itself.")
+
+    @api.model
+    def _say_throttled(self, **args):
+        return self.env._(
+            "User.com asks for fewer calls at a time. The work goes on by itself in a moment."
+        )
+
+    # === THE ACCOUNT === #
+
+    @api.model
+    def _say_unauthorised(self, **args):
+        return self.env._(
+            "User.com does not know this REST key. Make a new one in User.com under Settings, "
+            "App settings, Advanced, Public API, paste it into the account and test the connection."
+        )
+
+    @api.model
+    def _say_forbidden(self, **args):
+        return self.env._(
+            "User.com refuses this REST key. Check the key's scope (it must read and write) and its "
+            "list of allowed addresses in User.com, then test the connection."
+        )
+
+    @api.model
+    def _say_forbidden_read(self, **args):
+        return self.env._(
+            "The REST key may write but not read. Give it the scope to read and write in User.com "
+            "under Settings, App settings, Advanced, Public API."
+        )
+
+    @api.model
+    def _say_forbidden_write(self, **args):
+        return self.env._(
+            "The REST key may read but not write. Give it the scope to read and write in User.com "
+            "under Settings, App settings, Advanced, Public API."
+        )
+
+    @api.model
+    def _say_forbidden_address(self, **args):
+        return self.env._(
+            "User.com refuses this REST key for reading and for writing: most likely this server's "
+            "address is not on the key's list of allowed addresses. Add it in User.com."
+        )
+
+    @api.model
+    def _say_not_found(self, **args):
+        return self.env._(
+            "There is no User.com API at this address. Check the subdomain: it is the first part "
+            "of the address in your browser when you use User.com."
+        )
+
+    @api.model
+    def _say_redirect(self, **args):
+        return self.env._(
+            "This address sends callers elsewhere, so it is not a User.com application. Check the "
+            "subdomain."
+        )
+
+    @api.model
+    def _say_no_key(self, **args):
+        return self.env._("Enter the subdomain and the REST key first.")
+
+    @api.model
+    def _say_bad_base_url(self, reason="", **args):
+        return self.env._(
+            "USERCOM_BASE_URL in this server's environment cannot be used: %(reason)s",
+            reason=reason,
+        )
+
+    @api.model
+    def _say_other_database(self, **args):
+        return self.env._(
+            "This account was connected in another database, and this one looks like a copy of it. "
+            "It does nothing here until somebody takes it over."
+        )
+
+    @api.model
+    def _say_ok(self, **args):
+        return self.env._("User.com answers, and the key may read and write.")
+
+    @api.model
+    def _say_neutralized(self, **args):
+        return self.env._(
+            "This database is a neutralized copy: its key and secret were removed. Enter a key of a "
+            "test application to go on."
+        )
+
+    @api.model
+    def _say_by_hand(self, **args):
+        return self.env._("Somebody paused it. Changes wait until it is started again.")
+
+    # === ONE RECORD === #
+
+    @api.model
+    def _say_refused(self, fields=None, **args):
+        return self.env._(
+            "User.com refused this contact: %(reasons)s. Correct the contact; saving it sends it "
+            "again.",
+            reasons="; ".join(
+                f"{self._field_name(name)}: {' '.join(texts)}"
+                for name, texts in (fields or {}).items()
+            )
+            or self.env._("no reason given"),
+        )
+
+    @api.model
+    def _say_several_there(self, usercom_ids=(), **args):
+        return self.env._(
+            "Several contacts in User.com have this e-mail address or phone number (numbers "
+            "%(numbers)s), so it is not sure which one this is. Merge them in User.com, then try "
+            "again.",
+            numbers=", ".join(usercom_ids),
+        )
+
+    @api.model
+    def _say_taken_there(self, usercom_id="", partner_id=None, **args):
+        return self.env._(
+            "User.com's contact %(number)s has this e-mail address or phone number, but belongs to "
+            "%(contact)s in Odoo. Give one of the two another address, or merge them in Odoo.",
+            number=usercom_id,
+            contact=self._contact_names([partner_id]),
+        )
+
+    @api.model
+    def _say_several_here(self, partner_ids=(), **args):
+        return self.env._(
+            "Several contacts in Odoo have this e-mail address or phone number: %(contacts)s. Merge "
+            "them, then try again.",
+            contacts=self._contact_names(partner_ids),
+        )
+
+    @api.model
+    def _say_taken_here(self, partner_ids=(), **args):
+        return self.env._(
+            "%(contact)s has this e-mail address or phone number in Odoo, but belongs to another "
+            "contact in User.com. Merge the two in User.com, then try again.",
+            contact=self._contact_names(partner_ids),
+        )
+
+    @api.model
+    def _say_not_taking_part(self, partner_ids=(), **args):
+        return self.env._(
+            "%(contact)s has this e-mail address or phone number in Odoo, but does not take part: "
+            "companies, addresses and internal users stay in Odoo. Nothing was created beside it.",
+            contact=self._contact_names(partner_ids),
+        )
+
+    @api.model
+    def _say_user_id_taken(self, partner_id=None, **args):
+        return self.env._(
+            "This User ID belongs to %(contact)s in Odoo, which is tied to another contact in "
+            "User.com. Merge the two in User.com, then try again.",
+            contact=self._contact_names([partner_id]),
+        )
+
+    @api.model
+    def _say_creation_off(self, **args):
+        return self.env._(
+            "This contact is not in Odoo yet, and creating contacts in Odoo is switched off on the "
+            "account."
+        )
+
+    @api.model
+    def _say_ceiling(self, limit=0, **args):
+        return self.env._(
+            "%(limit)s contacts were created today, which is the account's daily ceiling. This one "
+            "waits until tomorrow, or until somebody raises the ceiling.",
+            limit=limit,
+        )
+
+    @api.model
+    def _say_busy(self, **args):
+        return self.env._("Somebody is saving this contact right now. It is tried again at once.")
+
+    @api.model
+    def _say_no_identity(self, **args):
+        return self.env._(
+            "This call named no contact. In User.com's automation, leave \"Exclude user info from "
+            'call" unticked, as the recipe on the account says.'
+        )
+
+    @api.model
+    def _say_unexpected(self, error="", **args):
+        return self.env._(
+            "Something went wrong that nobody foresaw (%(error)s). Try again; if it comes back, "
+            "give the technical details to your administrator.",
+            error=error,
+        )
+
+    # === ONE VALUE, WHILE THE REST OF THE CONTACT GOES === #
+
+    @api.model
+    def _say_too_long(self, attribute="", limit=0, **args):
+        return self.env._(
+            "%(field)s was not sent: User.com takes at most %(limit)s characters. Shorten it.",
+            field=self._field_name(attribute),
+            limit=limit,
+        )
+
+    @api.model
+    def _say_name_too_long(self, limit=0, **args):
+        return self.env._(
+            "The name was not sent: User.com takes at most %(limit)s characters for the first word "
+            "and as many for the rest. Shorten it.",
+            limit=limit,
+        )
+
+    @api.model
+    def _say_not_an_email(self, **args):
+        return self.env._("The e-mail was not sent: it is not one valid address. Correct it.")
+
+    @api.model
+    def _say_not_a_phone(self, **args):
+        return self.env._(
+            "The phone was not sent: it is not a valid number. Correct it, or add the country code."
+        )
+
+    @api.model
+    def _say_not_an_email_there(self, **args):
+        return self.env._("The e-mail in User.com is not a valid address, so Odoo keeps its own.")
+
+    @api.model
+    def _say_not_a_phone_there(self, **args):
+        return self.env._("The phone in User.com is not a valid number, so Odoo keeps its own.")
+
+    @api.model
+    def _say_unknown_country(self, value="", **args):
+        return self.env._(
+            'The country in User.com, "%(value)s", is not one that Odoo knows, so Odoo keeps its '
+            "own. Correct it in User.com.",
+            value=value,
+        )
+
+    @api.model
+    def _say_refused_value(self, attribute="", reason="", **args):
+        return self.env._(
+            "%(field)s was not taken by User.com: %(reason)s Correct it; the rest of the contact "
+            "was sent.",
+            field=self._field_name(attribute),
+            reason=reason,
+        )

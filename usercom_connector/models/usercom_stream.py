@@ -1,0 +1,61 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+from ..sync import waiting
+
+#: So many transport failures in a row rest the whole account.
+FAILURES_BEFORE_REST = 3
+
+
+class UsercomStream(models.Model):
+    """How one account's work in one direction is going. Only the scheduled actions write here."""
+
+    _name = "usercom.stream"
+    _description = "User.com Stream"
+
+    account_id = fields.Many2one("usercom.account", required=True, ondelete="cascade")
+    direction = fields.Selection(
+        [("push", "Odoo to User.com"), ("pull", "User.com to Odoo")], required=True
+    )
+    last_success_at = fields.Datetime()
+    last_failure_at = fields.Datetime()
+    last_failure = fields.Char()
+    failures = fields.Integer(help="Transport failures in a row.")
+    rest_until = fields.Datetime(help="No calls are made before this time.")
+
+    _account_direction_uniq = models.Constraint(
+        "UNIQUE(account_id, direction)", "An account has one stream per direction."
+    )
+
+    @api.model
+    def _of(self, account, direction):
+        """The stream of an account and a direction, made when it is first asked for."""
+        domain = [("account_id", "=", account.id), ("direction", "=", direction)]
+        return self.search(domain, limit=1) or self.create(
+            {"account_id": account.id, "direction": direction}
+        )
+
+    def _is_resting(self):
+        return bool(self.rest_until and self.rest_until > fields.Datetime.now())
+
+    def _succeeded(self):
+        self.write({"last_success_at": fields.Datetime.now(), "failures": 0, "rest_until": False})
+
+    def _failed(self, error):
+        """Note a failure that is nobody's fault here; rest the account when they go on.
+
+        A 429 is no failure of a record, but always a reason to rest.
+
+        :param error: a ``client.AgainLater``.
+        """
+        failures = self.failures + 1
+        vals = {
+            "failures": failures,
+            "last_failure_at": fields.Datetime.now(),
+            "last_failure": str(error),
+        }
+        if error.kind == "throttled" or failures >= FAILURES_BEFORE_REST:
+            seconds = waiting.pause(failures - FAILURES_BEFORE_REST + 1, error.retry_after)
+            vals["rest_until"] = fields.Datetime.now() + timedelta(seconds=seconds)
+        self.write(vals)

@@ -1,0 +1,114 @@
+"""Merging by three: what each side holds now against what each held when they last agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .mapping import FieldRule
+from .values import alike
+
+Values = Mapping[str, Any]
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+#: Stands for "there is no base yet", which is something else than a base of ``None``.
+MISSING: Any = _Missing()
+
+
+@dataclass
+class Merged:
+    """What a merge found.
+
+    ``into`` is to be written into Odoo, ``out`` into User.com (attribute to canonical value).
+    ``base_odoo`` and ``base_usercom`` are the whole new bases; what is in ``out`` keeps its old
+    base on Odoo's side until User.com has confirmed it.
+    """
+
+    base_odoo: dict[str, Any]
+    base_usercom: dict[str, Any]
+    into: dict[str, Any] = field(default_factory=dict)
+    out: dict[str, Any] = field(default_factory=dict)
+
+
+def outgoing(rules: Iterable[FieldRule], odoo: Values, base_odoo: Values) -> dict[str, Any]:
+    """What Odoo's side has to send, without a look at User.com's.
+
+    A value without a base is sent unless it is blank: what was never filled wipes nothing.
+
+    :param odoo: attribute to canonical value now; what cannot be sent is left out.
+    :return: attribute to canonical value.
+    """
+    out = {}
+    for rule in rules:
+        if not rule.out or rule.attribute not in odoo:
+            continue
+        value = odoo[rule.attribute]
+        base = base_odoo.get(rule.attribute, MISSING)
+        if value != base and not (base is MISSING and value is None):
+            out[rule.attribute] = value
+    return out
+
+
+def merge(
+    rules: Iterable[FieldRule],
+    odoo: Values,
+    usercom: Values,
+    base_odoo: Values,
+    base_usercom: Values,
+) -> Merged:
+    """Compare a read of User.com with what Odoo holds now.
+
+    :param odoo: attribute to canonical value; an attribute that Odoo holds in a form that cannot
+        be compared (a phone that is none, say) is left out.
+    :param usercom: the same for the read; what the answer did not show is left out.
+    :param base_odoo: Odoo's values when both sides last agreed.
+    :param base_usercom: User.com's values as last read.
+    """
+    merged = Merged(dict(base_odoo), dict(base_usercom))
+    for rule in rules:
+        if rule.attribute in usercom:
+            _merge_field(rule, merged, odoo.get(rule.attribute, MISSING), usercom[rule.attribute])
+        elif rule.attribute in odoo:
+            merged.out.update(outgoing([rule], odoo, base_odoo))
+    return merged
+
+
+def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> None:
+    name = rule.attribute
+    base_ours = merged.base_odoo.get(name, MISSING)
+    base_theirs = merged.base_usercom.get(name, MISSING)
+    merged.base_usercom[name] = theirs
+
+    if ours == theirs:
+        merged.base_odoo[name] = ours
+        return
+    never_filled = ours is None and base_ours is MISSING
+    ours_changed = ours is not MISSING and ours != base_ours and not never_filled
+    first_meeting = base_ours is MISSING and base_theirs is MISSING
+    if first_meeting:
+        theirs_changed = theirs is not None
+    elif base_theirs is MISSING:
+        # Written, but never read back: a first read settles it, unless it shows something
+        # that no storing of ours explains. Then somebody edited it over there.
+        theirs_changed = not alike(base_ours, theirs)
+    else:
+        theirs_changed = theirs != base_theirs
+
+    if theirs_changed and not (ours_changed and rule.odoo_wins) and _may_come_in(
+        rule, theirs, first_meeting and ours is MISSING
+    ):
+        merged.into[name] = theirs
+        merged.base_odoo[name] = theirs
+    elif ours_changed and rule.out:
+        merged.out[name] = ours
+
+
+def _may_come_in(rule: FieldRule, theirs: Any, unreadable_first: bool) -> bool:
+    # At a first meeting, what somebody typed in Odoo stays, even if it cannot be read as a value.
+    return rule.into and not unreadable_first and (theirs is not None or rule.removal_into)

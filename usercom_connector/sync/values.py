@@ -1,0 +1,110 @@
+"""One canonical form for the values of both sides.
+
+Canonical is: text without spaces around it and without control characters, ``None`` for nothing,
+a country as its two-letter code, a phone number in E.164, an e-mail address in lower case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from . import mapping
+
+# PostgreSQL refuses NUL in text; the other control characters have no place in a field.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_CUT_MARKS = ("...", "…")
+
+
+def text(value: object) -> str | None:
+    """Any value as one line of text, or ``None`` when nothing is left."""
+    if value is None or value is False:
+        return None
+    return " ".join(_CONTROL.sub(" ", str(value)).split()) or None
+
+
+def boolean(value: object) -> bool | None:
+    """A yes or no as User.com may spell it, ``None`` for everything else.
+
+    Values that went through an automation's snippets arrive as text (usercom-api.md, section 3).
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        return {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower())
+    return None
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Odoo's one name as User.com's first and last name: the first word, and the rest."""
+    first, _, last = name.partition(" ")
+    return first, last
+
+
+def person_name(name: object, email: object) -> str | None:
+    """A person's name, or ``None`` where an e-mail address stands in for it.
+
+    User.com shows the address as ``name`` of a contact without names (usercom-api.md, section
+    1.4), and Odoo names a contact after its address when it knows no better.
+    """
+    clean = text(name)
+    if clean is None or clean.casefold() == (text(email) or "").casefold():
+        return None
+    if "@" in clean and " " not in clean:
+        return None
+    return clean
+
+
+def too_long(rule: mapping.FieldRule, value: str) -> bool:
+    """Whether User.com would refuse this value for its length."""
+    if rule.limit is None:
+        return False
+    parts = split_name(value) if rule is mapping.NAME else (value,)
+    return any(len(part) > rule.limit for part in parts)
+
+
+def payload(
+    outgoing: Mapping[str, object], country_names: Mapping[str, str]
+) -> dict[str, object]:
+    """What to write to User.com for these attributes: names in two parts, nothing as empty text.
+
+    :param outgoing: attribute to canonical value, as :func:`merge.outgoing` gives them.
+    :param country_names: country code to the name that User.com is to hold.
+    """
+    body: dict[str, object] = {}
+    for attribute, value in outgoing.items():
+        if attribute == mapping.NAME.attribute:
+            body["first_name"], body["last_name"] = split_name(str(value or ""))
+        elif attribute == mapping.COUNTRY.attribute and value is not None:
+            body[attribute] = country_names.get(str(value), str(value))
+        else:
+            body[attribute] = "" if value is None else value
+    return body
+
+
+def attribute_of(written: str) -> str:
+    """The attribute that a key of a written body belongs to; the reverse of :func:`payload`."""
+    return mapping.NAME.attribute if written in ("first_name", "last_name") else written
+
+
+def alike(sent: object, read: object) -> bool:
+    """Whether what is read may be what was sent, stored by a server with habits of its own.
+
+    Habits that count: other letter case, other spaces, a text cut short, a phone number written
+    in another way. Used only where the answer to a write did not show what was stored.
+    """
+    ours, theirs = text(sent), text(read)
+    if ours is None or theirs is None:
+        return ours == theirs
+    ours, theirs = ours.casefold(), theirs.casefold()
+    if ours == theirs:
+        return True
+    for mark in _CUT_MARKS:
+        theirs = theirs.removesuffix(mark)
+    if len(theirs) >= 16 and ours.startswith(theirs.rstrip()):
+        return True
+    digits, their_digits = re.sub(r"\D", "", ours), re.sub(r"\D", "", theirs)
+    is_number = not re.search(r"[^\W\d_]", ours) and not re.search(r"[^\W\d_]", theirs)
+    return is_number and bool(digits) and digits == their_digits
