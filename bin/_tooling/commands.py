@@ -1,0 +1,78 @@
+"""The commands of bin/, by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from .problem import Problem, sentence_for
+
+
+def odoo(arguments: list[str]) -> int:
+    """Run Odoo's own command on the development cluster."""
+    from .runtime import prepare, use_database_server
+
+    runtime = prepare("dev", durable=False)
+    _replace(use_database_server(runtime), [*runtime.odoo_command(), *arguments], runtime.variables())
+
+
+def env(arguments: list[str]) -> int:
+    """Run any command with the virtual environment, Odoo and the development cluster at hand."""
+    from .runtime import prepare, use_database_server
+
+    runtime = prepare("dev", durable=False)
+    command = arguments or [os.environ.get("SHELL", "/bin/sh")]
+    _replace(use_database_server(runtime), command, runtime.variables())
+
+
+def test(arguments: list[str]) -> int:
+    """Run the tests."""
+    from .testing import test as run_tests
+
+    return run_tests(arguments)
+
+
+def keep_postgres(arguments: list[str]) -> int:
+    """Keep a cluster running; called by `postgres.join` only."""
+    from .postgres import keep
+
+    folder, binaries, durability, lock = arguments
+    return keep(Path(folder), Path(binaries), durability == "durable", int(lock))
+
+
+def _replace(lock: int | None, command: list[str], variables: dict[str, str]) -> int:
+    """Become the command, which inherits the hold on the cluster."""
+    if lock is not None:
+        os.set_inheritable(lock, True)
+    os.environ["PATH"] = variables["PATH"]
+    try:
+        os.execvpe(command[0], command, variables)
+    except FileNotFoundError:
+        raise Problem(f"There is no command {command[0]}.") from None
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "env": env,
+    "keep-postgres": keep_postgres,
+    "odoo": odoo,
+    "test": test,
+}
+
+
+def main() -> int:
+    """Run the command named by the first argument and return its exit code."""
+    name, *arguments = sys.argv[1:]
+    try:
+        return COMMANDS[name](arguments)
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+    except OSError as error:
+        sentence = sentence_for(error)
+        if sentence is None:
+            raise
+        print(sentence, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1

@@ -1,0 +1,214 @@
+"""Template databases with Odoo and the addon installed, and copies of them to be thrown away.
+
+Needs psycopg2, so it is imported only by code that runs in the virtual environment.
+
+Installing takes the better part of a minute, copying a fraction of a second. There are two
+templates, so that a change of the addon does not install Odoo's own modules again:
+
+* base: the modules that the addon depends on;
+* addon: a copy of base with the addon installed.
+
+Each name carries a digest of what went into it. An advisory lock, which PostgreSQL releases when
+its holder dies, tells which databases are in use; all others of this checkout are dropped.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+from psycopg2.sql import SQL, Identifier
+
+from .locks import alone
+from .places import ADDON, CHECKOUT, LOCK_FILE, digest
+from .problem import Problem
+from .runtime import Runtime, use_database_server
+from .say import say
+
+PREFIX = f"usercom_{digest(str(CHECKOUT))[:6]}"
+
+
+class Databases:
+    """The databases of one run on one server; everything it copied is dropped by `close`."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._hold = use_database_server(runtime)
+        self._connection = psycopg2.connect(dbname="postgres", **connection_options(runtime))
+        self._connection.autocommit = True
+        self._copies: list[str] = []
+        self._template: str | None = None
+
+    def close(self) -> None:
+        """Drop this run's copies and let go of the server."""
+        for name in list(self._copies):
+            self.drop(name)
+        self._connection.close()
+        if self._hold is not None:
+            os.close(self._hold)
+
+    def copy(self) -> str:
+        """Return the name of a new database with the addon installed."""
+        template = self.template()
+        name = f"{PREFIX}_run_{os.getpid()}_{len(self._copies)}"
+        self._lock(name)
+        self._create(name, template)
+        self._copies.append(name)
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drop a copy, whoever is connected to it."""
+        self._drop(name)
+        self._copies.remove(name)
+
+    def template(self) -> str:
+        """Return the database with the addon installed, made when the addon has changed."""
+        if self._template:
+            return self._template
+        base_key = digest(self.runtime.odoo.identity, LOCK_FILE.read_bytes(), *dependencies())
+        base = f"{PREFIX}_base_{base_key}"
+        addon = f"{PREFIX}_addon_{digest(base_key, content_digest(ADDON))}"
+        with alone(self.runtime.folder / "templates.lock", "preparing template databases"):
+            self._lock(base, shared=True)
+            self._lock(addon, shared=True)
+            self._drop_unused(keep={base, addon})
+            if not self._exists(base):
+                say("installing Odoo's own modules into a template database")
+                self._build(base, "template0", dependencies())
+            if not self._exists(addon):
+                say("installing the addon into a template database")
+                self._build(addon, base, [ADDON.name])
+        self._template = addon
+        return addon
+
+    def _build(self, name: str, origin: str, modules: list[str]) -> None:
+        # Under another name until it is complete.
+        unfinished = f"{name}_new"
+        self._create(unfinished, origin)
+        log = self.runtime.folder / f"{name.removeprefix(PREFIX + '_')}.log"
+        install(self.runtime, unfinished, modules, log)
+        self._execute(SQL("ALTER DATABASE {} RENAME TO {}"), unfinished, name)
+        with contextlib.suppress(FileNotFoundError):
+            self._files(unfinished).rename(self._files(name))
+
+    def _create(self, name: str, origin: str) -> None:
+        encoding = "ENCODING 'unicode' LC_COLLATE 'C'" if origin == "template0" else ""
+        self._execute(SQL("CREATE DATABASE {} " + encoding + " TEMPLATE {}"), name, origin)
+        if self._files(origin).is_dir():
+            # Odoo never changes a stored file, so the copy can share it.
+            shutil.copytree(self._files(origin), self._files(name), copy_function=os.link)
+
+    def _drop(self, name: str) -> None:
+        self._execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
+        shutil.rmtree(self._files(name), ignore_errors=True)
+
+    def _drop_unused(self, keep: set[str]) -> None:
+        for (name,) in self._query("SELECT datname FROM pg_database"):
+            if not name.startswith(f"{PREFIX}_") or name in keep:
+                continue
+            if self._query("SELECT pg_try_advisory_lock(%s)", _lock_number(name))[0][0]:
+                self._drop(name)
+                self._query("SELECT pg_advisory_unlock(%s)", _lock_number(name))
+
+    def _exists(self, name: str) -> bool:
+        return bool(self._query("SELECT 1 FROM pg_database WHERE datname = %s", name))
+
+    def _lock(self, name: str, *, shared: bool = False) -> None:
+        function = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
+        self._query(f"SELECT {function}(%s)", _lock_number(name))  # noqa: S608
+
+    def _files(self, name: str) -> Path:
+        return self.runtime.folder / "odoo-data" / "filestore" / name
+
+    def _query(self, query: str, *values: object) -> list[tuple[str]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return list(cursor.fetchall())
+
+    def _execute(self, statement: SQL, *names: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement.format(*map(Identifier, names)))
+
+
+@contextlib.contextmanager
+def databases(runtime: Runtime) -> Iterator[Databases]:
+    """Provide the databases of one run."""
+    opened = Databases(runtime)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def connection_options(runtime: Runtime) -> dict[str, str]:
+    """Return how psycopg2 reaches the server; a named one it finds by the PG variables."""
+    if runtime.cluster is None:
+        return {}
+    variables = runtime.cluster.environment()
+    return {
+        "host": variables["PGHOST"],
+        "port": variables["PGPORT"],
+        "user": variables["PGUSER"],
+    }
+
+
+def install(
+    runtime: Runtime, name: str, modules: list[str], log: Path, *, demo_data: bool = False
+) -> None:
+    """Install modules into a database by Odoo's own command."""
+    command = [*runtime.odoo_command(), "-d", name, "-i", ",".join(modules), "--no-http"]
+    command += ["--stop-after-init", "--with-demo" if demo_data else "--without-demo"]
+    with log.open("wb") as output:
+        done = subprocess.run(
+            command,
+            env=runtime.variables(),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    installed = set()
+    if done.returncode == 0:
+        connection = psycopg2.connect(dbname=name, **connection_options(runtime))
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM ir_module_module WHERE state = 'installed'")
+            installed = {row[0] for row in cursor.fetchall()}
+    if not installed.issuperset(modules):
+        raise Problem(
+            f"{', '.join(modules)} could not be installed: {_last_error(log)} (all of it: {log})."
+        )
+
+
+def dependencies() -> list[str]:
+    """Return the modules that the addon's manifest names."""
+    manifest = ast.literal_eval((ADDON / "__manifest__.py").read_text())
+    return sorted(manifest["depends"])
+
+
+def content_digest(folder: Path) -> str:
+    """Return what stands for the content of all files in the folder."""
+    seed = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            seed.update(f"{file.relative_to(folder)}\0".encode())
+            seed.update(hashlib.sha256(file.read_bytes()).digest())
+    return seed.hexdigest()
+
+
+def _last_error(log: Path) -> str:
+    text = log.read_text(errors="replace")
+    # As Python ends a traceback: the exception's name at the start of a line.
+    errors = re.findall(r"^[\w.]+(?:Error|Exception)\b.*", text, re.MULTILINE)
+    return errors[-1].rstrip(".") if errors else "Odoo says why in its log"
+
+
+def _lock_number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -1,0 +1,176 @@
+"""Contacts and attributes out of the shapes that User.com gives them."""
+
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from odoo.addons.usercom_connector.client import AgainLater, Attribute, Company, Contact
+
+V1 = {
+    "id": 1001,
+    "key": "gpHcuWmhu4eT",
+    "name": "Jan Testowy",
+    "email": "jan@example.com",
+    "status": "user",
+    "phone_number": None,
+    "city": "Gdynia",
+    "country": "Poland",
+    "unsubscribed": False,
+    "updated_at": "2018-10-24T13:28:59.269436Z",
+    "companies": [{"id": 14, "name": "Firma", "member_since": "2018-01-25T14:30:15.435527Z"}],
+    "attributes": [
+        {"id": 46, "name": "Consent email", "name_std": "email_consent", "value": True},
+        {"id": 47, "name": "Interests", "name_std": "interests", "value": ["a", "b"]},
+        {"id": 48, "name": "Broken", "name_std": "broken"},
+    ],
+    "lists": None,
+    "tags": None,
+    "user_id": "odoo-77",
+}
+V2_LISTED = {
+    **{name: value for name, value in V1.items() if name not in ("key", "user_id")},
+    "user_key": "gpHcuWmhu4eT",
+    "custom_id": "odoo-77",
+    "web_push_subscription": False,
+}
+V2_FLAT = {
+    **{name: value for name, value in V2_LISTED.items() if name != "attributes"},
+    "email_consent": True,
+    "interests": ["a", "b"],
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("source", [V1, V2_LISTED, V2_FLAT], ids=["v1", "v2", "v2 flat"])
+def test_all_shapes_give_the_same_contact(source):
+    contact = Contact.from_json(source)
+    assert contact.id == 1001
+    assert contact.custom_id == "odoo-77"
+    assert contact.user_key == "gpHcuWmhu4eT"
+    assert contact.email == "jan@example.com"
+    assert contact.name == "Jan Testowy"
+    assert contact.phone_number is None
+    assert contact.get("city") == "Gdynia"
+    assert contact.is_user
+    assert contact.unsubscribed is False
+    assert contact.updated_at == datetime(2018, 10, 24, 13, 28, 59, 269436, timezone.utc)
+    assert contact.companies == (Company(14, "Firma"),)
+    assert contact.get("tags") == contact.get("lists") == []
+    assert dict(contact.attributes) == {"email_consent": True, "interests": ["a", "b"]}
+
+
+def test_null_is_not_the_same_as_absent():
+    contact = Contact.from_json({"id": 1, "city": None, "vip": None})
+    assert contact.has("city")
+    assert contact.has("vip")
+    assert not contact.has("country")
+    assert not contact.has("first_name")
+    assert contact.get("city") is contact.get("vip") is contact.get("country") is None
+
+
+def test_a_standard_value_of_an_impossible_type_is_absent_and_no_blank():
+    contact = Contact.from_json(
+        {"id": 1, "email": {"a": 1}, "unsubscribed": "perhaps", "tags": 5, "status": [], "city": 7}
+    )
+    for name in ("email", "unsubscribed", "tags", "status", "city"):
+        assert not contact.has(name)
+    assert contact.email is None
+    assert not contact.is_user
+
+
+@pytest.mark.parametrize(
+    ("status", "is_user"),
+    [("user", True), (2, True), ("visitor", False), (1, False), (None, False), (True, False)],
+)
+def test_only_a_known_person_is_a_user(status, is_user):
+    assert Contact.from_json({"id": 1, "status": status}).is_user is is_user
+
+
+def test_an_attribute_that_is_named_like_an_old_field_stays_an_attribute():
+    contact = Contact.from_json({"id": 1, "custom_id": "ours", "user_id": "theirs"})
+    assert contact.custom_id == "ours"
+    assert contact.attributes == {"user_id": "theirs"}
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2018-13-01", 5, None, "0001-01-01T00:00+14:00"])
+def test_a_date_that_is_none_is_no_date(text):
+    assert Contact.from_json({"id": 1, "updated_at": text}).updated_at is None
+
+
+def test_a_date_is_utc_whatever_its_zone():
+    for text in ("2024-05-01T12:00:00", "2024-05-01T14:00:00+02:00", "2024-05-01T12:00:00Z"):
+        moment = Contact.from_json({"id": 1, "updated_at": text}).updated_at
+        assert moment == datetime(2024, 5, 1, 12, tzinfo=timezone.utc)
+        assert moment.utcoffset().total_seconds() == 0
+
+
+def test_a_contact_prints_without_the_person():
+    assert repr(Contact.from_json(V1)) == "Contact(id=1001)"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [None, [], "x", 5, {}, {"id": None}, {"id": "1"}, {"id": True}, {"id": 1.0}, {"id": 0}],
+)
+@pytest.mark.parametrize("kind", [Contact, Attribute, Company])
+def test_an_answer_of_another_shape_is_a_typed_error(kind, source):
+    with pytest.raises(AgainLater) as caught:
+        kind.from_json(source)
+    assert caught.value.kind == "not_json"
+
+
+@given(JSON | st.dictionaries(st.sampled_from([*V1, *V2_LISTED, "x"]), JSON, max_size=9))
+def test_no_json_gets_anything_but_a_contact_or_the_typed_error(source):
+    try:
+        contact = Contact.from_json(source)
+    except AgainLater as error:
+        assert error.kind == "not_json"
+    else:
+        assert contact.id == source["id"]
+        for name in ("email", "name", "phone_number", "custom_id", "user_key", "status"):
+            assert isinstance(getattr(contact, name), (str, type(None)))
+        assert isinstance(contact.updated_at, (datetime, type(None)))
+        assert contact.unsubscribed in (True, False, None)
+
+
+@given(st.dictionaries(st.sampled_from([*V1]), JSON), st.integers(1))
+def test_every_key_of_an_answer_is_read_as_what_it_is_or_left_out(source, number):
+    contact = Contact.from_json({**source, "id": number})
+    for name in source.keys() & {"email", "city", "phone_number"}:
+        assert contact.has(name) == isinstance(source[name], (str, type(None)))
+
+
+def test_an_attribute_is_read():
+    attribute = Attribute.from_json(
+        {
+            "id": 46,
+            "name": "Consent email",
+            "name_std": "email_consent",
+            "value_type": "fixed",
+            "content_type": "user",
+            "choices": ["yes", "no", 5],
+            "allow_multiple_choices": True,
+        }
+    )
+    assert attribute == Attribute(
+        46, "Consent email", "email_consent", "fixed", "clientuser", ("yes", "no"), True
+    )
+
+
+def test_an_attribute_with_only_what_is_needed_is_read():
+    assert Attribute.from_json({"id": 1, "name_std": "vip"}) == Attribute(1, "vip", "vip", "", "")
+
+
+def test_a_nameless_attribute_is_a_typed_error():
+    with pytest.raises(AgainLater):
+        Attribute.from_json({"id": 1})
+
+
+@pytest.mark.parametrize("name", ["custom_id", "company_id"])
+def test_a_company_is_read_in_both_versions(name):
+    assert Company.from_json({"id": 5, "name": "X", name: "c-5"}) == Company(5, "X", "c-5")

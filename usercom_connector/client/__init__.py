@@ -1,0 +1,41 @@
+"""Talks to User.com: requests in, typed results and errors out.
+
+Knows nothing of Odoo. Each fact about the API names the section of `usercom-api.md` it rests on.
+"""
+
+from .address import base_url, overridden, subdomain_of
+from .api import Page, Upsert, UserCom
+from .contact import Attribute, Company, Contact
+from .errors import (
+    NON_FIELD,
+    AccountRefused,
+    AgainLater,
+    Gone,
+    Kind,
+    RecordRefused,
+    Throttled,
+    UserComError,
+)
+from .probe import SENTENCES, ProbeResult
+
+__all__ = [
+    "NON_FIELD",
+    "SENTENCES",
+    "AccountRefused",
+    "AgainLater",
+    "Attribute",
+    "Company",
+    "Contact",
+    "Gone",
+    "Kind",
+    "Page",
+    "ProbeResult",
+    "RecordRefused",
+    "Throttled",
+    "Upsert",
+    "UserCom",
+    "UserComError",
+    "base_url",
+    "overridden",
+    "subdomain_of",
+]
