@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from .places import CHECKOUT
 from .problem import Problem, sentence_for
+from .processes import end_on_signals
 
 
 def odoo(arguments: list[str]) -> int:
@@ -53,9 +55,34 @@ def _replace(lock: int | None, command: list[str], variables: dict[str, str]) ->
         raise Problem(f"There is no command {command[0]}.") from None
 
 
+def demo(arguments: list[str]) -> int:
+    """Run the demo."""
+    from .demo import demo as run_demo
+
+    return run_demo(arguments)
+
+
+def demo_inside(arguments: list[str]) -> int:
+    """Go on with the demo in the virtual environment; called by `demo` only."""
+    from .demo import demo_inside as go_on
+
+    sys.path.insert(0, str(CHECKOUT))
+    return go_on(arguments)
+
+
+def lint(arguments: list[str]) -> int:
+    """Check the code without running it."""
+    from .linting import lint as run_lint
+
+    return run_lint(arguments)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "demo": demo,
+    "demo-inside": demo_inside,
     "env": env,
     "keep-postgres": keep_postgres,
+    "lint": lint,
     "odoo": odoo,
     "test": test,
 }
@@ -65,6 +92,7 @@ def main() -> int:
     """Run the command named by the first argument and return its exit code."""
     name, *arguments = sys.argv[1:]
     try:
+        end_on_signals()
         return COMMANDS[name](arguments)
     except Problem as problem:
         print(problem, file=sys.stderr)

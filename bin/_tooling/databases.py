@@ -20,17 +20,18 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from psycopg2.sql import SQL, Identifier
 
+from . import processes
 from .locks import alone
 from .places import ADDON, CHECKOUT, LOCK_FILE, digest
 from .problem import Problem
-from .runtime import Runtime, use_database_server
+from .runtime import Runtime, leave_database_server, use_database_server
 from .say import say
 
 PREFIX = f"usercom_{digest(str(CHECKOUT))[:6]}"
@@ -52,8 +53,7 @@ class Databases:
         for name in list(self._copies):
             self.drop(name)
         self._connection.close()
-        if self._hold is not None:
-            os.close(self._hold)
+        leave_database_server(self.runtime, self._hold)
 
     def copy(self) -> str:
         """Return the name of a new database with the addon installed."""
@@ -97,18 +97,18 @@ class Databases:
         install(self.runtime, unfinished, modules, log)
         self._execute(SQL("ALTER DATABASE {} RENAME TO {}"), unfinished, name)
         with contextlib.suppress(FileNotFoundError):
-            self._files(unfinished).rename(self._files(name))
+            files_of(self.runtime, unfinished).rename(files_of(self.runtime, name))
 
     def _create(self, name: str, origin: str) -> None:
         encoding = "ENCODING 'unicode' LC_COLLATE 'C'" if origin == "template0" else ""
         self._execute(SQL("CREATE DATABASE {} " + encoding + " TEMPLATE {}"), name, origin)
-        if self._files(origin).is_dir():
+        if files_of(self.runtime, origin).is_dir():
             # Odoo never changes a stored file, so the copy can share it.
-            shutil.copytree(self._files(origin), self._files(name), copy_function=os.link)
+            shutil.copytree(files_of(self.runtime, origin), files_of(self.runtime, name), copy_function=os.link)
 
     def _drop(self, name: str) -> None:
         self._execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
-        shutil.rmtree(self._files(name), ignore_errors=True)
+        shutil.rmtree(files_of(self.runtime, name), ignore_errors=True)
 
     def _drop_unused(self, keep: set[str]) -> None:
         for (name,) in self._query("SELECT datname FROM pg_database"):
@@ -125,9 +125,6 @@ class Databases:
         function = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
         self._query(f"SELECT {function}(%s)", _lock_number(name))  # noqa: S608
 
-    def _files(self, name: str) -> Path:
-        return self.runtime.folder / "odoo-data" / "filestore" / name
-
     def _query(self, query: str, *values: object) -> list[tuple[str]]:
         with self._connection.cursor() as cursor:
             cursor.execute(query, values)
@@ -136,6 +133,64 @@ class Databases:
     def _execute(self, statement: SQL, *names: str) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(statement.format(*map(Identifier, names)))
+
+
+class KeptDatabase:
+    """A database with demo data that stays from one run to the next."""
+
+    def __init__(self, runtime: Runtime, purpose: str) -> None:
+        self.runtime = runtime
+        self.name = f"usercom_{purpose}" if runtime.cluster else f"{PREFIX}_{purpose}"
+        self._note = runtime.folder / "made-from"
+
+    def exists(self) -> bool:
+        """Tell whether it was made completely."""
+        with _session(self.runtime, "postgres") as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (self.name,))
+            return bool(cursor.fetchone())
+
+    def made_from(self) -> str:
+        """Return the digest of the addon that it has, or nothing if that is not known."""
+        return self._note.read_text() if self._note.is_file() else ""
+
+    def make(self, modules: list[str], log: Path, made_from: str) -> None:
+        """Make it with demo data, under another name until it is complete."""
+        unfinished = f"{self.name}_new"
+        self.drop(unfinished)
+        self._execute("CREATE DATABASE {} ENCODING 'unicode' LC_COLLATE 'C' TEMPLATE template0", unfinished)
+        install(self.runtime, unfinished, modules, log, demo_data=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(files_of(self.runtime, self.name), ignore_errors=True)
+            files_of(self.runtime, unfinished).rename(files_of(self.runtime, self.name))
+        self._note.write_text(made_from)
+        self._execute("ALTER DATABASE {} RENAME TO {}", unfinished, self.name)
+
+    def update(self, modules: list[str], log: Path, made_from: str) -> None:
+        """Bring it up to date with changed modules."""
+        install(self.runtime, self.name, modules, log, update=True)
+        self._note.write_text(made_from)
+
+    def drop(self, name: str | None = None) -> None:
+        """Remove it."""
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name or self.name)
+        shutil.rmtree(files_of(self.runtime, name or self.name), ignore_errors=True)
+
+    def _execute(self, statement: str, *names: str) -> None:
+        with _session(self.runtime, "postgres") as cursor:
+            cursor.execute(SQL(statement).format(*map(Identifier, names)))
+
+
+@contextlib.contextmanager
+def _session(runtime: Runtime, database: str) -> Iterator[Any]:
+    connection = psycopg2.connect(dbname=database, **connection_options(runtime))
+    connection.autocommit = True
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        yield cursor
+
+
+def files_of(runtime: Runtime, name: str) -> Path:
+    """Return where Odoo keeps the files of a database."""
+    return runtime.folder / "odoo-data" / "filestore" / name
 
 
 @contextlib.contextmanager
@@ -161,24 +216,23 @@ def connection_options(runtime: Runtime) -> dict[str, str]:
 
 
 def install(
-    runtime: Runtime, name: str, modules: list[str], log: Path, *, demo_data: bool = False
+    runtime: Runtime,
+    name: str,
+    modules: list[str],
+    log: Path,
+    *,
+    demo_data: bool = False,
+    update: bool = False,
 ) -> None:
-    """Install modules into a database by Odoo's own command."""
-    command = [*runtime.odoo_command(), "-d", name, "-i", ",".join(modules), "--no-http"]
+    """Install or update modules in a database by Odoo's own command."""
+    command = [*runtime.odoo_command(), "-d", name, "-u" if update else "-i", ",".join(modules)]
+    command.append("--no-http")
     command += ["--stop-after-init", "--with-demo" if demo_data else "--without-demo"]
     with log.open("wb") as output:
-        done = subprocess.run(
-            command,
-            env=runtime.variables(),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+        code, _ = processes.run(command, variables=runtime.variables(), output=output)
     installed = set()
-    if done.returncode == 0:
-        connection = psycopg2.connect(dbname=name, **connection_options(runtime))
-        with contextlib.closing(connection), connection.cursor() as cursor:
+    if code == 0:
+        with _session(runtime, name) as cursor:
             cursor.execute("SELECT name FROM ir_module_module WHERE state = 'installed'")
             installed = {row[0] for row in cursor.fetchall()}
     if not installed.issuperset(modules):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import processes
 from .locks import alone
 from .places import cache_folder, digest
 from .problem import Problem
@@ -139,7 +139,7 @@ def download_packages(folder: Path, names: tuple[str, ...]) -> list[Path]:
         )
         try:
             _run([*apt, "update"])
-            _run([*apt, "download", *names], cwd=folder / "debs")
+            _run([*apt, "download", *names], folder=folder / "debs")
         except Problem as problem:
             failure = str(problem)
             continue
@@ -155,27 +155,15 @@ def _mirrors() -> list[str]:
 
     `--print-uris` tells them also where no package list was ever downloaded, as in a fresh image.
     """
-    listing = subprocess.run(
-        ["apt-get", "--print-uris", "update"], capture_output=True, text=True, check=False
-    ).stdout
+    _, listing = processes.run(["apt-get", "--print-uris", "update"])
     found = re.findall(r"^'([^']+)/dists/[^/']+/InRelease'", listing, re.MULTILINE)
     return sorted(dict.fromkeys(found), key=lambda uri: not uri.rstrip("/").endswith("/debian"))
 
 
-def _run(command: list[str], cwd: Path | None = None) -> None:
-    # LC_ALL: the messages below are read by this program.
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )
-    if done.returncode == 0:
-        return
-    if "No space left on device" in done.stderr:
-        raise OSError(28, "No space left on device")
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    raise Problem(f"{command[0]} said: {lines[0].strip() if lines else done.returncode}")
+def _run(command: list[str], folder: Path | None = None) -> None:
+    # LC_ALL: what apt-get says becomes part of a sentence in English.
+    variables = {**os.environ, "LC_ALL": "C.UTF-8"}
+    code, said = processes.run(command, variables=variables, folder=folder)
+    if code != 0:
+        lines = [line.strip() for line in said.splitlines() if line.startswith(("E:", "dpkg"))]
+        raise Problem(f"{command[0]} said: {lines[0] if lines else f'exit code {code}'}")

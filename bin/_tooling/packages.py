@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from . import processes
 from .locks import alone
 from .odoo_tree import OdooTree, download_packages
 from .places import LOCK_FILE, cache_folder, digest
@@ -72,7 +72,7 @@ def _pip_from_debian(folder: Path) -> Path:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise Problem(sentence)
     (package,) = download_packages(folder, ("python3-pip-whl/sid",))
-    subprocess.run(["dpkg-deb", "--extract", str(package), str(folder)], check=True)
+    processes.run(["dpkg-deb", "--extract", str(package), str(folder)])
     wheels = sorted((folder / "usr/share/python-wheels").glob("pip-*.whl"))
     if not wheels:
         raise Problem(sentence)
@@ -80,24 +80,14 @@ def _pip_from_debian(folder: Path) -> Path:
 
 
 def _call(command: list[str]) -> None:
-    environment = {**os.environ, "PIP_NO_WARN_SCRIPT_LOCATION": "1"}
-    environment.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env=environment,
-    )
-    if done.returncode == 0:
-        return
-    output = f"{done.stdout}\n{done.stderr}"
-    if "No space left on device" in output:
-        raise OSError(28, "No space left on device")
-    errors = [line.strip() for line in output.splitlines() if line.strip()]
-    told = next((line for line in errors if line.startswith("ERROR")), errors[-1] if errors else "")
-    raise Problem(
-        f"The Python packages could not be installed ({told}): check that pip can reach its "
-        "package index from here, and start again."
-    )
+    variables = {**os.environ, "PIP_NO_WARN_SCRIPT_LOCATION": "1"}
+    # Would lead pip to another environment's packages.
+    variables.pop("PYTHONPATH", None)
+    code, said = processes.run(command, variables=variables)
+    if code != 0:
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        told = next((line for line in lines if line.startswith("ERROR")), (lines or [""])[-1])
+        raise Problem(
+            f"The Python packages could not be installed ({told}): check that pip can reach its "
+            "package index from here, and start again."
+        )

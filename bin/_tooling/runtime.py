@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from .odoo_tree import OdooTree, find_odoo
 from .packages import find_environment, python_of
 from .places import CHECKOUT, run_folder
-from .postgres import Cluster, cluster_named, join
+from .postgres import Cluster, cluster_named, join, wait_until_stopped
 from .problem import Problem
 
 
@@ -46,18 +45,6 @@ class Runtime:
     def odoo_command(self) -> list[str]:
         """Return the start of a command line that runs Odoo."""
         return [str(self.python), "-m", "odoo"]
-
-    def run(self, command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        """Run a command in this environment and return what it said."""
-        return subprocess.run(  # type: ignore[call-overload, no-any-return]
-            command,
-            env=self.variables(),
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            **options,
-        )
 
     def _configuration(self) -> Path:
         """Write Odoo's settings; a file of the user's own would otherwise be read instead."""
@@ -96,3 +83,10 @@ def prepare(name: str, *, durable: bool) -> Runtime:
 def use_database_server(runtime: Runtime) -> int | None:
     """Have PostgreSQL run for as long as the returned descriptor is open."""
     return join(runtime.cluster) if runtime.cluster else None
+
+
+def leave_database_server(runtime: Runtime, hold: int | None) -> None:
+    """Let go of PostgreSQL, and wait until it has stopped if nobody else uses it."""
+    if runtime.cluster and hold is not None:
+        os.close(hold)
+        wait_until_stopped(runtime.cluster)

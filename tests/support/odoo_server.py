@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import psycopg2
-import requests
+from _tooling import processes
 from _tooling.databases import connection_options
+from _tooling.odoo_process import OdooClient, start_odoo
 from _tooling.runtime import Runtime
 
-UP_WITHIN = 60
-STOPPED_WITHIN = 30
 LOG_LINE = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:,]+ \d+ (?P<level>[A-Z]+) \S+ (?P<logger>\S+): (?P<text>.*)"
 )
@@ -47,16 +44,12 @@ class OdooServer:
 
     def kill(self) -> None:
         """End the server as a power cut would: SIGKILL, at once, children included."""
-        self._signal(signal.SIGKILL)
+        processes.signal_group(self.process, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
         """End the server as an administrator would."""
-        self._signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOPPED_WITHIN)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        processes.stop(self.process)
 
     def restart(self, **environment: str) -> None:
         """Start again on the same port and database, with more environment variables if given."""
@@ -71,11 +64,7 @@ class OdooServer:
 
     def call(self, model: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of a model as the administrator, over HTTP as the web client does."""
-        session = requests.Session()
-        login = {"db": self.database, "login": "admin", "password": "admin"}
-        self._post(session, "/web/session/authenticate", login)
-        parameters = {"model": model, "method": method, "args": list(args), "kwargs": kwargs}
-        return self._post(session, f"/web/dataset/call_kw/{model}/{method}", parameters)
+        return OdooClient(self.url, self.database).call(model, method, *args, **kwargs)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Read the database past Odoo; works also while the server is down."""
@@ -97,47 +86,15 @@ class OdooServer:
             if line and line["level"] in ("WARNING", "ERROR", "CRITICAL")
         ]
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [*self._runtime.odoo_command(), "-d", self.database, f"--db-filter=^{self.database}$"]
-        command += [f"--http-port={self.port}", "--max-cron-threads=2", *self._arguments]
-        with self.log.open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                env={**self._runtime.variables(), **self._environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                # A group of its own, to be ended as a whole.
-                start_new_session=True,
-            )
-        self._wait_until_up(process)
-        return process
-
-    def _wait_until_up(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + UP_WITHIN
-        while time.monotonic() < deadline and process.poll() is None:
-            # Health looks at nothing but the process; the login page needs the database as well.
-            with contextlib.suppress(requests.RequestException):
-                if requests.get(f"{self.url}/web/login", timeout=UP_WITHIN).ok:
-                    return
-            time.sleep(0.1)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
-        raise AssertionError(f"Odoo did not come up; the end of its log:\n{tail}")
-
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
-
-    def _post(self, session: requests.Session, path: str, parameters: dict[str, Any]) -> Any:
-        body = {"jsonrpc": "2.0", "method": "call", "id": 1, "params": parameters}
-        answer = session.post(self.url + path, json=body, timeout=60).json()
-        if "error" in answer:
-            data = answer["error"].get("data") or {}
-            raise AssertionError(data.get("debug") or data.get("message") or answer["error"])
-        return answer.get("result")
+    def _start(self) -> subprocess.Popen[str]:
+        return start_odoo(
+            self._runtime,
+            self.database,
+            self.port,
+            self.log,
+            variables=self._environment,
+            arguments=self._arguments,
+        )
 
 
 def free_port() -> int:

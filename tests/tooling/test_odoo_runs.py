@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from _tooling.odoo_process import OdooFailed
 from odoo.tests import HttpCase, TransactionCase, tagged
 
 from tests.support.odoo_server import OdooServer
@@ -38,5 +39,5 @@ def test_a_server_of_its_own(odoo_server: Callable[..., OdooServer]) -> None:
 @pytest.mark.expected_log("ERROR odoo.*")
 def test_what_a_server_logs_is_judged(odoo_server: Callable[..., OdooServer]) -> None:
     server = odoo_server()
-    with pytest.raises(AssertionError):
+    with pytest.raises(OdooFailed):
         server.call("res.partner", "no_such_method", [])

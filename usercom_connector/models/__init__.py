@@ -1,3 +1,4 @@
+# In the order in which they build on each other.
 from . import usercom_sentence
 from . import usercom_account
 from . import usercom_stream

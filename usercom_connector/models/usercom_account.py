@@ -25,7 +25,8 @@ class UsercomAccount(models.Model):
     sequence = fields.Integer(default=10)
     active = fields.Boolean(default=True, tracking=True)
     company_id = fields.Many2one(
-        "res.company", help="Contacts of this company and those of no company. Empty: all.",
+        "res.company",
+        help="Contacts of this company and those of no company. Empty: all.",
         tracking=True,
     )
     user_id = fields.Many2one(
@@ -94,7 +95,9 @@ class UsercomAccount(models.Model):
         readonly=True, copy=False, help="User.com has no boolean attribute for the consent."
     )
     create_in_odoo = fields.Boolean("Create in Odoo", readonly=True, copy=False, tracking=True)
-    create_in_usercom = fields.Boolean("Create in User.com", readonly=True, copy=False, tracking=True)
+    create_in_usercom = fields.Boolean(
+        "Create in User.com", readonly=True, copy=False, tracking=True
+    )
     creation_limit = fields.Integer(
         "Creations a Day",
         default=100,
@@ -247,7 +250,15 @@ class UsercomAccount(models.Model):
                     "User.com application. For another application, make another account."
                 )
             )
+        changed = self.filtered(
+            lambda account: (
+                account.state == "connected"
+                and account.subdomain != vals.get("subdomain", account.subdomain)
+            )
+        )
         result = super().write(vals)
+        if changed:
+            changed.write({"state": "draft"})  # what was tested was another address
         if vals.keys() & {"state", "active", "webhook_token", "webhook_secret", "company_id"}:
             self.env.registry.clear_cache()
         if "creation_limit" in vals:
@@ -507,7 +518,8 @@ class UsercomAccount(models.Model):
 
     def _creations_left(self, origin):
         """How many more contacts may be created from one side just now."""
-        return self.creation_limit - self.env["usercom.binding"]._created_today(self, origin)
+        recent = self.env["usercom.binding"]._created_within_a_day(self, origin)
+        return self.creation_limit - len(recent)
 
     def _release(self, code):
         """Let rows that wait for a decision of this account go on."""

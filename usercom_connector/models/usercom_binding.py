@@ -9,8 +9,16 @@ from ..sync import consent, mapping, merge, values
 from ..tools.exchange import PushJob
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """Somebody's save holds the record right now."""
+
+
+class TakenError(Exception):
+    """User.com answered with a contact that is tied to another one in Odoo."""
+
+    def __init__(self, usercom_id):
+        super().__init__(usercom_id)
+        self.usercom_id = usercom_id
 
 
 class UsercomBinding(models.Model):
@@ -25,7 +33,9 @@ class UsercomBinding(models.Model):
     _rec_name = "usercom_id"
     _order = "id desc"
 
-    account_id = fields.Many2one("usercom.account", required=True, ondelete="cascade", readonly=True)
+    account_id = fields.Many2one(
+        "usercom.account", required=True, ondelete="cascade", readonly=True
+    )
     partner_id = fields.Many2one(
         "res.partner", "Contact", index="btree_not_null", ondelete="set null", readonly=True
     )
@@ -123,9 +133,9 @@ class UsercomBinding(models.Model):
         )
 
     def _lock(self):
-        """Keep the binding for this transaction, or raise :class:`Busy`."""
+        """Keep the binding for this transaction, or raise :class:`BusyError`."""
         if len(self.try_lock_for_update(allow_referencing=True)) != len(self):
-            raise Busy
+            raise BusyError
 
     # === OUT === #
 
@@ -177,6 +187,8 @@ class UsercomBinding(models.Model):
         if self.revision != job.revision:
             self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
             return False
+        if self._other_with(sent.usercom_id):
+            raise TakenError(sent.usercom_id)
         base_odoo = dict(self.base_odoo or {}) | sent.outgoing
         base_usercom = {
             name: value
@@ -188,9 +200,16 @@ class UsercomBinding(models.Model):
         if sent.contact is not None:
             theirs, _notices = self._canonical(sent.contact)
             base_usercom |= {name: theirs[name] for name in sent.outgoing if name in theirs}
+        refusals = dict(sent.refused)
+        if sent.consent is not None and sent.contact is not None:
+            stored = values.boolean(sent.contact.get(mapping.EMAIL_CONSENT))
+            if stored is not None and stored != sent.consent:
+                # Answered, but not stored: no word of the person's, and no use in repeating it.
+                base_usercom[mapping.EMAIL_CONSENT] = stored
+                refusals[mapping.EMAIL_CONSENT] = self.env._("it shows the opposite.")
         refused = {
             name: job.consent if name == mapping.EMAIL_CONSENT else job.outgoing.get(name)
-            for name in sent.refused
+            for name in refusals
         }
         self.write(
             {
@@ -214,12 +233,22 @@ class UsercomBinding(models.Model):
             self.partner_id._usercom_snapshots(self.account_id)[self.partner_id.id].notices
             + [
                 ("refused_value", {"attribute": name, "reason": reason})
-                for name, reason in sent.refused.items()
+                for name, reason in refusals.items()
             ],
         )
         if sent.contact is not None:
             self._absorb(sent.contact)
         return True
+
+    def _other_with(self, usercom_id):
+        return self.search(
+            [
+                ("account_id", "=", self.account_id.id),
+                ("usercom_id", "=", usercom_id),
+                ("id", "!=", self.id),
+            ],
+            limit=1,
+        )
 
     # === IN === #
 
@@ -272,7 +301,7 @@ class UsercomBinding(models.Model):
         The caller has locked the binding and made sure that the base is the one that was there
         when the read began. Writes only what differs.
 
-        :raises Busy: when a user's save holds the contact; nothing is written then.
+        :raises BusyError: when a user's save holds the contact; nothing is written then.
         """
         self.ensure_one()
         now = fields.Datetime.now()
@@ -307,7 +336,7 @@ class UsercomBinding(models.Model):
 
     def _write_into(self, partner, merged):
         if not partner.try_lock_for_update(allow_referencing=True):
-            raise Busy
+            raise BusyError
         partner.write(partner._usercom_vals(self.account_id, merged.into))
         after = partner._usercom_snapshots(self.account_id)[partner.id].values
         for attribute in merged.into:
@@ -348,22 +377,35 @@ class UsercomBinding(models.Model):
         :param notices: list of (code, args) for ``usercom.sentence``.
         """
         kept = [
-            (code, args)
-            for code, args in self.notices or ()
-            if args.get("direction") != direction
+            (code, args) for code, args in self.notices or () if args.get("direction") != direction
         ]
         found = kept + [(code, args | {"direction": direction}) for code, args in notices]
         if found != [tuple(notice) for notice in self.notices or ()]:
             self.notices = found
 
     @api.model
-    def _created_today(self, account, origin):
-        """How many contacts were created from one side within the last 24 hours."""
+    def _created_within_a_day(self, account, origin):
+        """The bindings of the contacts that were created from one side in the last 24 hours."""
         since = fields.Datetime.now() - timedelta(days=1)
-        return self.search_count(
+        return self.search(
             [
                 ("account_id", "=", account.id),
                 ("origin", "=", origin),
                 ("create_date", ">=", since),
-            ]
+            ],
+            order="create_date",
+        )
+
+    @api.model
+    def _is_being_created(self, account, email, phone):
+        """Whether another contact with this address, or number, is just being created there."""
+        address = Domain("partner_id.email_normalized", "=", email)
+        number = Domain("partner_id.phone_sanitized", "=", phone)
+        return bool(
+            self.search_count(
+                Domain("account_id", "=", account.id)
+                & Domain("state", "=", "new")
+                & (address if email else number),
+                limit=1,
+            )
         )

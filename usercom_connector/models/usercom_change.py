@@ -4,6 +4,7 @@ from odoo import api, fields, models
 
 from .. import client
 from ..tools import exchange
+from .usercom_binding import TakenError
 
 
 class UsercomChange(models.Model):
@@ -59,9 +60,7 @@ class UsercomChange(models.Model):
         jobs = self._in_transaction(lambda: self._plan(account, groups))
         to_look_up = [job for job in jobs if job.binding_id is None]
         if to_look_up:
-            answers = exchange.run_all(
-                to_look_up, partial(exchange.look_up, usercom), deadline
-            )
+            answers = exchange.run_all(to_look_up, partial(exchange.look_up, usercom), deadline)
             bound = self._in_transaction(lambda: self._bind(account, stream, answers))
             jobs = [job for job in jobs if job.binding_id is not None] + bound
         answers = exchange.run_all(jobs, partial(exchange.send, usercom), deadline)
@@ -176,9 +175,11 @@ class UsercomChange(models.Model):
         if not account.create_in_usercom:
             self.unlink()
             return None
+        if bindings._is_being_created(account, job.email, job.phone):
+            self._wait(1, "busy")  # it will be found by the next look
+            return None
         if not may_create:
-            self._wait(3600, "ceiling", limit=account.creation_limit)
-            account._ask_about_ceiling()
+            self._wait_for_ceiling(account, "odoo")
             return None
         return bindings._create_new(account, partner)
 
@@ -197,9 +198,18 @@ class UsercomChange(models.Model):
             stream._succeeded()
 
     def _record_one(self, binding, job, sent):
-        if binding:
-            binding._lock()
-        if not binding or binding._record_sent(job, sent):
+        if not binding:
+            self.unlink()
+            return
+        binding._lock()
+        try:
+            settled = binding._record_sent(job, sent)
+        except TakenError as taken:
+            owner = binding._other_with(taken.usercom_id)
+            binding.unlink()
+            self._park("taken_there", usercom_id=taken.usercom_id, partner_id=owner.partner_id.id)
+            return
+        if settled:
             self.unlink()
         else:
             self._wait(0, "busy")

@@ -2,7 +2,6 @@ from functools import partial
 
 from odoo import api, fields, models
 
-from .. import client
 from ..tools import exchange
 
 
@@ -44,9 +43,7 @@ class UsercomPing(models.Model):
     def _process(self, account, stream, usercom, groups, deadline):
         revisions = self._in_transaction(lambda: self._plan(account, groups))
         jobs = [subject for subject, rows in groups.items() if subject[0] != "none"]
-        answers = exchange.run_all(
-            jobs, lambda subject: exchange.read(usercom, *subject), deadline
-        )
+        answers = exchange.run_all(jobs, lambda subject: exchange.read(usercom, *subject), deadline)
         self._in_transaction(lambda: self._record(account, stream, groups, answers, revisions))
         return len(groups)
 
@@ -112,7 +109,7 @@ class UsercomPing(models.Model):
             return self._take_in(account, contact, may_create)
         if not binding.partner_id:
             self.unlink()  # deleted in Odoo: it does not come back by itself
-        elif revisions.get(binding.id, binding.usercom_id and -1) != binding.revision:
+        elif binding.usercom_id and revisions.get(binding.id) != binding.revision:
             self._append([(account.id, "id", str(contact.id))])
             self.unlink()
         else:
@@ -132,9 +129,9 @@ class UsercomPing(models.Model):
             return False
         same = partners._usercom_same_person(account, email, phone)
         people = same.filtered(
-            lambda partner: not partner.is_company
-            and partner.type == "contact"
-            and partner.partner_share
+            lambda partner: (
+                not partner.is_company and partner.type == "contact" and partner.partner_share
+            )
         )
         if len(people) > 1:
             self._park("several_here", partner_ids=people.ids)
@@ -157,8 +154,7 @@ class UsercomPing(models.Model):
                 self._park("creation_off")
                 return False
             if not may_create:
-                self._wait(3600, "ceiling", limit=account.creation_limit)
-                account._ask_about_ceiling()
+                self._wait_for_ceiling(account, "usercom")
                 return False
             people = self._create_partner(account, partners, theirs)
         binding = bindings._create_linked(
@@ -174,6 +170,8 @@ class UsercomPing(models.Model):
         vals = partners._usercom_vals(account, theirs | {"name": name})
         partner = partners.create(vals | {"company_id": account.company_id.id})
         partner._message_log(
-            body=self.env._("Created from a contact in User.com (%(account)s).", account=account.name)
+            body=self.env._(
+                "Created from a contact in User.com (%(account)s).", account=account.name
+            )
         )
         return partner

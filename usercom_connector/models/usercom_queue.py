@@ -4,7 +4,6 @@ import traceback
 from datetime import timedelta
 
 import psycopg2
-
 from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
@@ -14,7 +13,7 @@ from ..sync import waiting
 from ..tools import wake
 from ..tools.quiet_sql import quiet_sql
 from ..tools.worker_lock import worker_lock
-from .usercom_binding import Busy
+from .usercom_binding import BusyError
 
 _logger = logging.getLogger(__name__)
 
@@ -160,7 +159,15 @@ class UsercomQueue(models.AbstractModel):
             groups = self._claim(account)
             if not groups:
                 return 0
-            with account._client() as usercom:
+            try:
+                usercom = account._client()
+            except client.AccountRefused as error:
+                account._pause(str(error.kind))
+                return 0
+            except ValueError:
+                account._pause("bad_base_url")
+                return 0
+            with usercom:
                 return self._process(account, stream, usercom, groups, deadline)
 
     @api.model
@@ -278,7 +285,7 @@ class UsercomQueue(models.AbstractModel):
                     result = work()
                     self.env.cr.commit()
                 return result
-            except psycopg2.errors.TransactionRollback:  # noqa: PERF203
+            except psycopg2.errors.TransactionRollback:
                 self.env.cr.rollback()
                 self.env.invalidate_all()
                 if attempt == SERIALIZATION_TRIES - 1:
@@ -298,10 +305,10 @@ class UsercomQueue(models.AbstractModel):
                 return work()
         except psycopg2.errors.TransactionRollback:
             raise
-        except (Busy, psycopg2.errors.UniqueViolation):
+        except (BusyError, psycopg2.errors.UniqueViolation):
             # A user's save has the contact, or the other direction has just tied it.
             self._wait(1, "busy")
-        except Exception as error:  # noqa: BLE001 (one bad record stops nothing)
+        except Exception as error:
             self._park_unexpected(error)
         return None
 
@@ -359,6 +366,14 @@ class UsercomQueue(models.AbstractModel):
         """Be due again in so many seconds, and say why."""
         due_at = fields.Datetime.now() + timedelta(seconds=seconds)
         self._keep_one(due_at=due_at, attempts=attempts, problem_code=code, problem_args=args)
+
+    def _wait_for_ceiling(self, account, origin):
+        """Wait until the oldest of the last day's creations is a day old, and ask somebody."""
+        recent = self.env["usercom.binding"]._created_within_a_day(account, origin)
+        since = recent[:1].create_date or fields.Datetime.now()
+        seconds = (since + timedelta(days=1) - fields.Datetime.now()).total_seconds()
+        self._wait(max(seconds, 60), "ceiling", limit=account.creation_limit)
+        account._ask_about_ceiling()
 
     def _keep_one(self, **vals):
         self[:1].write(vals)

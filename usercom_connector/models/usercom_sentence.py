@@ -99,8 +99,8 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_forbidden(self, **args):
         return self.env._(
-            "User.com refuses this REST key. Check the key's scope (it must read and write) and its "
-            "list of allowed addresses in User.com, then test the connection."
+            "User.com refuses this REST key. Check the key's scope (it must read and write) and "
+            "its list of allowed addresses in User.com, then test the connection."
         )
 
     @api.model
@@ -163,8 +163,8 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_neutralized(self, **args):
         return self.env._(
-            "This database is a neutralized copy: its key and secret were removed. Enter a key of a "
-            "test application to go on."
+            "This database is a neutralized copy: its key and secret were removed. Enter a key of "
+            "a test application to go on."
         )
 
     @api.model
@@ -206,8 +206,8 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_several_here(self, partner_ids=(), **args):
         return self.env._(
-            "Several contacts in Odoo have this e-mail address or phone number: %(contacts)s. Merge "
-            "them, then try again.",
+            "Several contacts in Odoo have this e-mail address or phone number: %(contacts)s. "
+            "Merge them, then try again.",
             contacts=self._contact_names(partner_ids),
         )
 

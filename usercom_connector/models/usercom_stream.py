@@ -20,13 +20,20 @@ class UsercomStream(models.Model):
     )
     last_success_at = fields.Datetime()
     last_failure_at = fields.Datetime()
-    last_failure = fields.Char()
+    failure_code = fields.Char()
+    last_failure = fields.Text(compute="_compute_last_failure")
     failures = fields.Integer(help="Transport failures in a row.")
     rest_until = fields.Datetime(help="No calls are made before this time.")
 
     _account_direction_uniq = models.Constraint(
         "UNIQUE(account_id, direction)", "An account has one stream per direction."
     )
+
+    @api.depends("failure_code")
+    @api.depends_context("lang")
+    def _compute_last_failure(self):
+        for stream in self:
+            stream.last_failure = self.env["usercom.sentence"]._of(stream.failure_code)
 
     @api.model
     def _of(self, account, direction):
@@ -53,7 +60,7 @@ class UsercomStream(models.Model):
         vals = {
             "failures": failures,
             "last_failure_at": fields.Datetime.now(),
-            "last_failure": str(error),
+            "failure_code": str(error.kind),
         }
         if error.kind == "throttled" or failures >= FAILURES_BEFORE_REST:
             seconds = waiting.pause(failures - FAILURES_BEFORE_REST + 1, error.retry_after)

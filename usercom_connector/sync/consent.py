@@ -63,9 +63,7 @@ def observed(
     return Event(given=True, at=last_read_at if known else None)
 
 
-def to_send(
-    wanted: str | None, seen: bool | None, *, address_changes: bool = False
-) -> bool | None:
+def to_send(wanted: str | None, seen: bool | None, *, address_changes: bool = False) -> bool | None:
     """The value to write to User.com, or ``None`` to write nothing.
 
     Never asked is sent as nothing, with one exception: a consent belongs to the address that it

@@ -100,8 +100,10 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
     else:
         theirs_changed = theirs != base_theirs
 
-    if theirs_changed and not (ours_changed and rule.odoo_wins) and _may_come_in(
-        rule, theirs, first_meeting and ours is MISSING
+    if (
+        theirs_changed
+        and not (ours_changed and rule.odoo_wins)
+        and _may_come_in(rule, theirs, first_meeting and ours is MISSING)
     ):
         merged.into[name] = theirs
         merged.base_odoo[name] = theirs

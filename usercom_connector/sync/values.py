@@ -65,9 +65,7 @@ def too_long(rule: mapping.FieldRule, value: str) -> bool:
     return any(len(part) > rule.limit for part in parts)
 
 
-def payload(
-    outgoing: Mapping[str, object], country_names: Mapping[str, str]
-) -> dict[str, object]:
+def payload(outgoing: Mapping[str, object], country_names: Mapping[str, str]) -> dict[str, object]:
     """What to write to User.com for these attributes: names in two parts, nothing as empty text.
 
     :param outgoing: attribute to canonical value, as :func:`merge.outgoing` gives them.

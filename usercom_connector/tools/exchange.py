@@ -58,10 +58,13 @@ class Sent:
 
 
 def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
-    """Who in User.com has this contact's e-mail address, or phone number where it has no address."""
+    """Who in User.com has this contact's e-mail address, or phone number if it has no address."""
     if job.email:
         return usercom.contacts_by_email(job.email)
-    return usercom.contacts_by_phone(job.phone) if job.phone else []
+    if not job.phone:
+        return []
+    found = usercom.contacts_by_phone(job.phone)
+    return [contact for contact in found if values.alike(job.phone, contact.phone_number)]
 
 
 def send(usercom: client.UserCom, job: PushJob) -> Sent:
@@ -149,7 +152,7 @@ def run_all(
             failures += 1
             stop = stop or failures >= FAILURES_IN_A_ROW
             return error
-        except Exception as error:  # noqa: BLE001 (the caller sorts out what it means)
+        except Exception as error:
             return error
         failures = 0
         return answer

@@ -15,8 +15,9 @@ class _WithoutValues(logging.Filter):
         if _quiet.get() and str(record.msg).startswith("bad query"):
             error = record.args[-1] if isinstance(record.args, tuple) and record.args else ""
             # What failed is repeated or parked by our own code, which says so where it belongs.
-            record.msg, record.args = "query failed (%s), its values are withheld", (
-                getattr(error, "pgcode", None) or type(error).__name__,
+            record.msg, record.args = (
+                "query failed (%s), its values are withheld",
+                (getattr(error, "pgcode", None) or type(error).__name__,),
             )
             record.levelno, record.levelname = logging.INFO, "INFO"
         return True

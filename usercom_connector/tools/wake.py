@@ -13,7 +13,6 @@ import threading
 import time
 
 import psycopg2
-
 from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
 from odoo.sql_db import BaseCursor
