@@ -43,8 +43,7 @@ class Databases:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._hold = use_database_server(runtime)
-        self._connection = psycopg2.connect(dbname="postgres", **connection_options(runtime))
-        self._connection.autocommit = True
+        self._connection = _connect(runtime, "postgres")
         self._copies: list[str] = []
         self._template: str | None = None
 
@@ -182,10 +181,24 @@ class KeptDatabase:
 
 @contextlib.contextmanager
 def _session(runtime: Runtime, database: str) -> Iterator[Any]:
-    connection = psycopg2.connect(dbname=database, **connection_options(runtime))
-    connection.autocommit = True
+    connection = _connect(runtime, database)
     with contextlib.closing(connection), connection.cursor() as cursor:
         yield cursor
+
+
+def _connect(runtime: Runtime, database: str) -> Any:
+    try:
+        connection = psycopg2.connect(dbname=database, **connection_options(runtime))
+    except psycopg2.OperationalError as error:
+        if runtime.cluster:
+            raise
+        told = " ".join(str(error).split())
+        raise Problem(
+            f"The PostgreSQL server named by PGHOST lets nobody in ({told}): correct PGHOST, "
+            "PGPORT, PGUSER and PGPASSWORD, or unset PGHOST to have one started."
+        ) from None
+    connection.autocommit = True
+    return connection
 
 
 def files_of(runtime: Runtime, name: str) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -54,8 +53,7 @@ def demo(arguments: list[str]) -> int:
     runtime = prepare("demo", durable=True)
     start = Path(__file__).parents[1] / "_start.py"
     command = [str(runtime.python), str(start), "demo-inside", *arguments]
-    sys.stdout.flush()
-    os.execve(command[0], command, os.environ)
+    processes.become(command, {**os.environ})
 
 
 def _check_ports(given: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from .problem import Problem
 
@@ -102,11 +102,18 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def end_on_signals() -> None:
-    """Have every one of these signals end the command as Ctrl-C does."""
+    """Have each of these signals end the command as Ctrl-C does."""
     for number in ENDING:
         # nohup and the like ignore some on purpose.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def become(command: list[str], variables: dict[str, str]) -> NoReturn:
+    """Go on as one of our own commands; a signal that comes on the way is not lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    os.execve(command[0], command, variables)
 
 
 def hold_signals() -> None:
