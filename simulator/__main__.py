@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .server import SCOPES, Key, Options, Server, StateFileError, start
+from .switches import Switches
 
 
 def key_of(text: str) -> Key:
@@ -22,12 +23,16 @@ def key_of(text: str) -> Key:
 
 
 def switch_of(text: str) -> tuple[str, Any]:
+    """``NAME=VALUE``; a name alone turns it on."""
     name, equals, word = text.partition("=")
+    if not equals:
+        return name, True
+    if isinstance(getattr(Switches, name, None), str):
+        return name, word
     try:
-        value = json.loads(word) if equals else True
+        return name, json.loads(word)
     except ValueError:
-        value = word
-    return name, value
+        return name, word
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

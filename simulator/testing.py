@@ -66,9 +66,9 @@ class ControlClient:
     @property
     def key(self) -> str:
         """The first key of the account."""
-        return str(self.keys()[0]["value"])
+        return str(self.api_keys()[0]["value"])
 
-    def keys(self) -> list[Record]:
+    def api_keys(self) -> list[Record]:
         return self._list("GET", "keys")
 
     def add_key(self, scope: str = "all", value: str | None = None) -> str:
@@ -123,7 +123,7 @@ class ControlClient:
 
     def wait_held(self, count: int = 1, timeout: float = 10.0) -> list[Record]:
         """Wait until so many requests are held."""
-        return self._until(self.held, lambda held: len(held) >= count, timeout, "held requests")
+        return self.until(self.held, lambda held: len(held) >= count, timeout, "held requests")
 
     def release(self, number: int | None = None, go_on: bool = True) -> int:
         """Let held requests go on, or (``go_on=False``) cut them off without effect."""
@@ -138,7 +138,7 @@ class ControlClient:
         self, method: str, path: str, count: int = 1, timeout: float = 10.0
     ) -> list[Record]:
         """Wait until so many calls of that kind have been answered."""
-        return self._until(
+        return self.until(
             lambda: [call for call in self.calls(method, path) if call["status"] is not None],
             lambda calls: len(calls) >= count,
             timeout,
@@ -256,12 +256,13 @@ class ControlClient:
         return data
 
     @staticmethod
-    def _until(
+    def until(
         read: Callable[[], list[Record]],
-        enough: Callable[[list[Record]], bool],
-        timeout: float,
-        what: str,
+        enough: Callable[[list[Record]], bool] = bool,
+        timeout: float = 10.0,
+        what: str = "entries",
     ) -> list[Record]:
+        """Read again and again until it is enough."""
         end = time.monotonic() + timeout
         while True:
             found = read()

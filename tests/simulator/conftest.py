@@ -23,9 +23,7 @@ class Caller:
         self.session = requests.Session()
         self.session.trust_env = False
         accept = "*/*; version=2" if version == 2 else "*/*"
-        self.session.headers.update(
-            {"Authorization": f"Token {key or sim.key}", "Accept": accept}
-        )
+        self.session.headers.update({"Authorization": f"Token {key or sim.key}", "Accept": accept})
 
     def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         """``path`` is what follows ``/api/public/``, or a whole address."""
@@ -99,7 +97,7 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(length).decode()

@@ -134,9 +134,9 @@ def test_attributes(sim, api):
 def test_keys():
     with running_simulator(key="k" * 64, keys=[("r" * 64, "read")]) as sim:
         assert sim.key == "k" * 64
-        assert [key["scope"] for key in sim.keys()] == ["all", "read"]
+        assert [key["scope"] for key in sim.api_keys()] == ["all", "read"]
         sim.add_key("write", "w" * 64)
-        assert len(sim.keys()) == 3
+        assert len(sim.api_keys()) == 3
         with pytest.raises(ControlError):
             sim.add_key("admin")
 
@@ -156,7 +156,7 @@ def test_reset(sim, api, receiver):
     assert (sim.contacts(), sim.attributes(), sim.faults(), sim.webhooks()) == ([], [], [], [])
     assert (sim.calls(), sim.deliveries()) == ([], [])
     assert sim.switches()["page_size"] == 100
-    assert [item["value"] for item in sim.keys()] == [key]
+    assert [item["value"] for item in sim.api_keys()] == [key]
     assert api.get("users/").status_code == 200
 
 

@@ -192,7 +192,7 @@ def test_hold_and_the_caller_is_gone(sim, api):
         api(*WRITE, timeout=0.2)
     assert sim.contacts() == []
     sim.release()
-    sim._until(sim.contacts, bool, 5, "contacts")
+    sim.until(sim.contacts)
 
 
 def test_hold_and_cut_off(sim, api, background):

@@ -45,7 +45,9 @@ def fields(text):
         name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
         found[html.unescape(name[1])] = html.unescape(value[1])
     for name, options in re.findall(r'<select[^>]*name="([^"]*)">(.*?)</select>', text, re.S):
-        chosen = re.search(r'value="([^"]*)" selected', options) or re.search(r'="([^"]*)"', options)
+        chosen = re.search(r'value="([^"]*)" selected', options) or re.search(
+            r'="([^"]*)"', options
+        )
         found[name] = html.unescape(chosen[1])
     return found
 
@@ -157,7 +159,9 @@ def test_a_form_without_a_change_changes_nothing(sim, user, browse):
 
 
 def test_a_refused_form_shows_why_and_keeps_what_was_typed(sim, user, browse):
-    answer = browse(f"/contacts/{user['id']}", {"email": "nope", "custom.level": "x", "city": "Hel"})
+    answer = browse(
+        f"/contacts/{user['id']}", {"email": "nope", "custom.level": "x", "city": "Hel"}
+    )
     assert answer.status_code == 400
     assert "Enter a valid email address." in answer.text
     assert "A valid integer is required." in answer.text

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from simulator.store import StateFileError
 from simulator.testing import ControlClient, running_simulator
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,7 @@ def test_a_held_request_does_not_keep_it(start):
     sim.fault("timeout")
     with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as caller:
         caller.sendall(b"GET /api/public/users/ HTTP/1.1\r\nHost: x\r\n\r\n")
-        sim._until(sim.calls, bool, 5, "calls")
+        sim.until(sim.calls)
         process.terminate()
         process.communicate(timeout=5)
     assert process.returncode == 0
@@ -113,7 +114,11 @@ def test_state_survives(tmp_path, receiver):
     path = tmp_path / "state.json"
     with running_simulator(state=path) as sim:
         user = sim.add_contact(
-            email="żółw@example.com", custom_id="c-1", tags=["vip"], attributes={"email_consent": True}
+            email="jan@example.com",
+            city="Łódź",
+            custom_id="c-1",
+            tags=["vip"],
+            attributes={"email_consent": True},
         )
         sim.set_webhook(receiver.url, headers={"X-Secret": "s"}, on=["new_user"])
         hooks = sim.webhooks()
@@ -121,7 +126,9 @@ def test_state_survives(tmp_path, receiver):
         requests.post(
             f"{sim.api_url}companies/", json={"name": "Firma", "company_id": "g-1"}, headers=headers
         )
-        requests.put(f"{sim.api_url}users/{user['id']}/", json={"company_id": "g-1"}, headers=headers)
+        requests.put(
+            f"{sim.api_url}users/{user['id']}/", json={"company_id": "g-1"}, headers=headers
+        )
         kept = (sim.contacts(), sim.companies(), sim.attributes())
     with running_simulator(state=path) as sim:
         assert (sim.contacts(), sim.companies(), sim.attributes()) == kept
@@ -135,9 +142,7 @@ def test_state_is_written_soon_after_a_change_by_the_api(tmp_path):
     with running_simulator(state=path) as sim:
         headers = {"Authorization": f"Token {sim.key}"}
         requests.post(f"{sim.api_url}users/", json={"user_id": "c-1"}, headers=headers)
-        sim._until(
-            lambda: json.loads(path.read_text())["account"]["users"], bool, 5, "users in the file"
-        )
+        sim.until(lambda: json.loads(path.read_text())["account"]["users"])
         assert [item.name for item in tmp_path.iterdir()] == ["state.json"]
 
 
@@ -147,7 +152,7 @@ def test_a_killed_process_leaves_a_whole_file(start, tmp_path):
     sim = ControlClient(address(process)[0])
     for number in range(30):
         sim.add_contact(email=f"u{number}@example.com")
-    sim._until(lambda: json.loads(path.read_text())["account"]["users"], bool, 5, "users")
+    sim.until(lambda: json.loads(path.read_text())["account"]["users"])
     process.kill()
     process.communicate()
     with running_simulator(state=path) as again:
@@ -157,16 +162,23 @@ def test_a_killed_process_leaves_a_whole_file(start, tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"account": {"users": 5}, "webhooks": []}', "\x00\x01"]
 )
-def test_a_corrupt_file_is_told_in_one_sentence(start, tmp_path, text):
+def test_a_corrupt_file_is_refused(tmp_path, text):
     path = tmp_path / "state.json"
     path.write_text(text)
+    with pytest.raises(StateFileError, match="holds no state"), running_simulator(state=path):
+        pass
+    assert path.read_text() == text
+
+
+def test_a_corrupt_file_is_told_in_one_sentence(start, tmp_path):
+    path = tmp_path / "state.json"
+    path.write_text("{")
     process = start("--state", str(path))
     out, err = process.communicate(timeout=10)
     assert process.returncode == 2
     assert out == ""
     assert err.startswith(f"The state file {path} holds no state of this simulator;")
     assert err.count("\n") == 1
-    assert path.read_text() == text
 
 
 def test_a_file_that_cannot_be_written_is_told(start, tmp_path):

@@ -354,7 +354,9 @@ def test_mass_update_by_post_is_405(api):
 
 def test_merge(sim, api):
     third = sim.add_contact(city="Third", country="Third", tags=["c"])
-    parent = sim.add_contact(email="jan@example.com", tags=["a"], attributes={"email_consent": False})
+    parent = sim.add_contact(
+        email="jan@example.com", tags=["a"], attributes={"email_consent": False}
+    )
     second = sim.add_contact(
         email="x@example.com", city="Second", attributes={"email_consent": True, "level": 3}
     )

@@ -1,8 +1,13 @@
 from functools import partial
 
 from odoo import api, fields, models
+from odoo.tools import split_every
 
 from ..tools import exchange
+
+#: So many contacts are written in one transaction. It holds their rows, and a save of one of them
+#: waits for its end: long enough to be cheap, short enough not to be felt.
+RECORDED_TOGETHER = 10
 
 
 class UsercomPing(models.Model):
@@ -44,7 +49,8 @@ class UsercomPing(models.Model):
         revisions = self._in_transaction(lambda: self._plan(account, groups))
         jobs = [subject for subject, rows in groups.items() if subject[0] != "none"]
         answers = exchange.run_all(jobs, lambda subject: exchange.read(usercom, *subject), deadline)
-        self._in_transaction(lambda: self._record(account, stream, groups, answers, revisions))
+        for some in split_every(RECORDED_TOGETHER, answers):
+            self._in_transaction(partial(self._record, account, stream, groups, some, revisions))
         return len(groups)
 
     @api.model
