@@ -1,13 +1,27 @@
 from odoo import fields, models
 
+#: So many accounts are named in the settings; the list has them all.
+ACCOUNTS_NAMED = 5
+
 
 class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
-    usercom_summary = fields.Char(compute="_compute_usercom_summary")
+    usercom_summary = fields.Text(compute="_compute_usercom_summary")
 
     def _compute_usercom_summary(self):
-        states = self.env["usercom.account"]._fields["state"]._description_selection(self.env)
-        counts = dict(self.env["usercom.account"]._read_group([], ["state"], ["__count"]))
-        parts = [f"{label}: {counts[state]}" for state, label in states if counts.get(state)]
-        self.usercom_summary = ", ".join(parts) or self.env._("No account yet.")
+        accounts = self.env["usercom.account"].search([], limit=ACCOUNTS_NAMED)
+        states = dict(accounts._fields["state"]._description_selection(self.env))
+        lines = []
+        for account in accounts:
+            names = {"account": account.name, "state": states[account.state]}
+            if account.parked_count:
+                line = self.env._(
+                    "%(account)s: %(state)s, need a person: %(count)s",
+                    count=account.parked_count,
+                    **names,
+                )
+            else:
+                line = self.env._("%(account)s: %(state)s", **names)
+            lines.append(line)
+        self.usercom_summary = "\n".join(lines) or self.env._("No account is connected yet.")

@@ -51,6 +51,7 @@ class UsercomAccount(models.Model):
     )
     pause_code = fields.Char(readonly=True, copy=False)
     pause_reason = fields.Text(compute="_compute_pause_reason")
+    may_start = fields.Boolean(compute="_compute_may_start")
     subdomain = fields.Char(
         required=True,
         tracking=True,
@@ -94,9 +95,19 @@ class UsercomAccount(models.Model):
     email_consent_missing = fields.Boolean(
         readonly=True, copy=False, help="User.com has no boolean attribute for the consent."
     )
-    create_in_odoo = fields.Boolean("Create in Odoo", readonly=True, copy=False, tracking=True)
+    create_in_odoo = fields.Boolean(
+        "Create in Odoo",
+        readonly=True,
+        copy=False,
+        tracking=True,
+        help="A user in User.com whom nobody in Odoo matches becomes a contact in Odoo.",
+    )
     create_in_usercom = fields.Boolean(
-        "Create in User.com", readonly=True, copy=False, tracking=True
+        "Create in User.com",
+        readonly=True,
+        copy=False,
+        tracking=True,
+        help="A contact in Odoo whom nobody in User.com matches becomes a user in User.com.",
     )
     creation_limit = fields.Integer(
         "Creations a Day",
@@ -127,6 +138,15 @@ class UsercomAccount(models.Model):
         for account in self:
             account.pause_reason = self.env["usercom.sentence"]._of(account.pause_code)
 
+    @api.depends("state", "pause_code", "is_other_database")
+    def _compute_may_start(self):
+        for account in self:
+            account.may_start = (
+                account.state in ("connected", "paused")
+                and not account._paused_by_refusal()
+                and not account.is_other_database
+            )
+
     @api.depends("check_code")
     @api.depends_context("lang")
     def _compute_check_result(self):
@@ -155,6 +175,8 @@ class UsercomAccount(models.Model):
             account.sudo().rest_key = key
             if account.state == "connected":
                 account.state = "draft"
+        # Saving a form reads it back: the key must not come along.
+        self.invalidate_recordset(["rest_key_input"], flush=False)
 
     @api.depends("rest_key")
     def _compute_has_rest_key(self):
@@ -169,7 +191,7 @@ class UsercomAccount(models.Model):
             except ValueError as error:
                 account.base_url_override = str(error)
 
-    @api.depends("webhook_token", "webhook_secret")
+    @api.depends("webhook_token", "webhook_secret", "base_url_override", "name")
     def _compute_webhook(self):
         for account in self:
             base_url = account.get_base_url()
@@ -183,9 +205,9 @@ class UsercomAccount(models.Model):
                 )
             )
             account.webhook_body = json.dumps({"account": account.name or ""}, ensure_ascii=False)
-            account.webhook_unreachable = parts.scheme != "https" or parts.hostname in (
-                "localhost",
-                "127.0.0.1",
+            # A stand-in for User.com may well be on this machine.
+            account.webhook_unreachable = not account.base_url_override and (
+                parts.scheme != "https" or parts.hostname in ("localhost", "127.0.0.1")
             )
 
     @api.depends("database_uuid")
@@ -485,7 +507,7 @@ class UsercomAccount(models.Model):
         except ValueError:
             return "bad_base_url", ()
         with usercom:
-            result = client.probe(usercom)
+            result = usercom.probe()
         return result.code, result.attributes
 
     def _paused_by_refusal(self):

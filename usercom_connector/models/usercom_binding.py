@@ -40,6 +40,7 @@ class UsercomBinding(models.Model):
         "res.partner", "Contact", index="btree_not_null", ondelete="set null", readonly=True
     )
     usercom_id = fields.Char("User.com ID", readonly=True, help="User.com's own number.")
+    usercom_url = fields.Char("Profile", compute="_compute_usercom_url")
     custom_id = fields.Char("User ID", required=True, readonly=True, help="The ID that we assign.")
     send_custom_id = fields.Boolean(
         readonly=True, help="The contact was in User.com without a User ID; it gets ours."
@@ -84,6 +85,11 @@ class UsercomBinding(models.Model):
         for binding in self:
             texts = [sentence._of(code, args) for code, args in binding.notices or ()]
             binding.notice = "\n".join(texts) or False
+
+    @api.depends("usercom_id", "account_id")
+    def _compute_usercom_url(self):
+        for binding in self:
+            binding.usercom_url = binding.account_id._profile_url(binding.usercom_id)
 
     # === FINDING AND MAKING === #
 

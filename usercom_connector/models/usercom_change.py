@@ -34,6 +34,9 @@ class UsercomChange(models.Model):
         for row in self:
             row.display_name = row.partner_id.display_name or str(row.partner_res_id)
 
+    def _contacts(self):
+        return self.partner_id | super()._contacts()
+
     @api.model
     def _append_gathered(self):
         """Insert what this transaction's edits have gathered (``res.partner._usercom_enqueue``)."""

@@ -33,6 +33,7 @@ class UsercomPing(models.Model):
         readonly=True,
     )
     value = fields.Char(readonly=True)
+    usercom_url = fields.Char("Profile", compute="_compute_usercom_url")
 
     _due_idx = models.Index("(account_res_id, due_at)")
     _subject_idx = models.Index("(account_res_id, value)")
@@ -41,6 +42,11 @@ class UsercomPing(models.Model):
     def _compute_display_name(self):
         for row in self:
             row.display_name = f"{row.lookup} {row.value or ''}".strip()
+
+    @api.depends("lookup", "value", "account_id")
+    def _compute_usercom_url(self):
+        for row in self:
+            row.usercom_url = row.lookup == "id" and row.account_id._profile_url(row.value)
 
     # === WORKING OFF === #
 

@@ -52,6 +52,7 @@ class UsercomQueue(models.AbstractModel):
     problem_code = fields.Char(readonly=True)
     problem_args = fields.Json(readonly=True)
     problem = fields.Text(compute="_compute_problem")
+    has_contacts = fields.Boolean(compute="_compute_has_contacts")
     trace = fields.Text("Technical Details", readonly=True)
     status = fields.Selection(
         [("waiting", "Waiting"), ("parked", "Needs a person")], compute="_compute_status"
@@ -78,7 +79,32 @@ class UsercomQueue(models.AbstractModel):
         for row in self:
             row.problem = sentence._of(row.problem_code, row.problem_args)
 
+    def _compute_has_contacts(self):
+        for row in self:
+            row.has_contacts = bool(row._contacts())
+
+    def _contacts(self):
+        """The contacts in Odoo that this row is about, or that its problem names."""
+        args = self.problem_args or {}
+        ids = [*args.get("partner_ids", ()), args.get("partner_id")]
+        return self.env["res.partner"].browse(filter(None, ids)).exists()
+
     # === ACTION METHODS === #
+
+    def action_open_contacts(self):
+        """The contacts in Odoo that this row is about, or that its problem names."""
+        self.ensure_one()
+        contacts = self._contacts()
+        action = {
+            "type": "ir.actions.act_window",
+            "res_model": "res.partner",
+            "name": self.env._("Contacts"),
+            # What a problem names may be archived.
+            "context": {"active_test": False},
+        }
+        if len(contacts) == 1:
+            return action | {"view_mode": "form", "res_id": contacts.id}
+        return action | {"view_mode": "list,form", "domain": [("id", "in", contacts.ids)]}
 
     def action_retry(self):
         """Work these rows off again now."""
