@@ -178,10 +178,9 @@ class Api:
         """Keyed on the custom id; what a foreign e-mail does is a switch (section 8, point 6)."""
         body = call.json()
         key = "custom_id" if call.version == 2 else "user_id"
-        user = None
-        if body.get(key) not in (None, ""):
-            user = self.account.user_by_custom_id(str(body[key]))
-        owner = self._other_owner(body.get("email"), user)
+        custom_id = self._stored("custom_id", body.get(key))
+        user = self.account.user_by_custom_id(custom_id) if custom_id else None
+        owner = self._other_owner(self._stored("email", body.get("email")), user)
         if owner is not None and self.switches.upsert_foreign_email == "refuse":
             raise bad_request({"email": ["Another user has this e-mail."]})
         if user is None and owner is not None and self.switches.upsert_foreign_email == "owner":
@@ -193,11 +192,15 @@ class Api:
         self.account.update_user(user, changes, "api")
         return Answer(200, {"created": False, "id": user.id})
 
-    def _other_owner(self, email: Any, user: User | None) -> User | None:
+    def _stored(self, name: str, value: Any) -> str | None:
+        """A value as it would be stored; nothing when it would be refused."""
         try:
-            email = self.validator.standard("email", email)
+            checked = self.validator.standard(name, value)
         except InvalidError:
             return None
+        return None if checked is None else str(checked)
+
+    def _other_owner(self, email: str | None, user: User | None) -> User | None:
         if email is None:
             return None
         owners = self.account.users_by_email(email, self.switches.search_ignores_case)

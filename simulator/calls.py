@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -175,6 +175,14 @@ class Log:
 
     def clear(self) -> None:
         self.entries.clear()
+
+    def counts(self) -> list[dict[str, Any]]:
+        """How many calls there were of each method and path template."""
+        counted = Counter((entry.method, entry.path) for entry in self.entries)
+        return [
+            {"method": method, "path": path, "count": count}
+            for (method, path), count in sorted(counted.items())
+        ]
 
     def as_list(self) -> list[dict[str, Any]]:
         return [asdict(entry) for entry in self.entries]

@@ -105,6 +105,9 @@ class Control:
     async def read_calls(self, request: web.Request) -> web.Response:
         return web.json_response(self.server.log.as_list())
 
+    async def count_calls(self, request: web.Request) -> web.Response:
+        return web.json_response(self.server.log.counts())
+
     async def clear_calls(self, request: web.Request) -> web.Response:
         self.server.log.clear()
         return web.json_response({})
@@ -232,6 +235,7 @@ def add_routes(app: web.Application, server: Server) -> None:
         ("GET", "held", control.read_held),
         ("POST", "release", control.release),
         ("GET", "calls", control.read_calls),
+        ("GET", "calls/counts", control.count_calls),
         ("DELETE", "calls", control.clear_calls),
         ("GET", "contacts", control.read_contacts),
         ("POST", "contacts", control.add_contact),

@@ -38,6 +38,8 @@ def test_calls_are_counted(sim, api):
     assert sim.calls.count("GET", f"/users/{user['id']}/") == 3
     assert sim.calls.count("PUT") == 0
     assert len(sim.wait_call("GET", "/users/", timeout=1)) == 1
+    counts = requests.get(f"{sim.url}/control/calls/counts").json()
+    assert {"method": "GET", "path": "/users/:id/", "count": 3} in counts
     sim.reset_calls()
     assert sim.calls() == []
 

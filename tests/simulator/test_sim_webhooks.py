@@ -1,7 +1,6 @@
 """Contract 7.8 and section 3: outbound webhooks."""
 
 import json
-import time
 from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -135,11 +134,15 @@ def test_fire_by_hand(sim, receiver, user):
 
 
 def test_the_answer_does_not_wait_for_the_webhook(sim, api, receiver):
-    sim.set_webhook("http://127.0.0.1:9/", delay=0.5, timeout=1)
-    start = time.monotonic()
+    sim.set_webhook(receiver.url, delay=60)
     assert api.post("users/", {}).status_code == 201
-    assert time.monotonic() - start < 0.4
     assert sim.status()["pending_webhooks"] == 1
+    assert receiver.got == []
+
+
+def test_an_address_that_does_not_answer(sim):
+    sim.set_webhook("http://127.0.0.1:9/")
+    sim.add_contact()
     (delivery,) = sim.wait_webhooks()
     assert (delivery["outcome"], delivery["status"]) == ("failed", None)
     assert delivery["error"]
@@ -244,7 +247,7 @@ def test_in_order_at_first(sim, receiver):
 
 
 def test_switch_out_of_order(sim, receiver, user):
-    sim.set_webhook(receiver.url, out_of_order=True, out_of_order_wait=0.2)
+    sim.set_webhook(receiver.url, out_of_order=True, out_of_order_wait=0.5)
     for city in "1234":
         sim.edit_contact(user["id"], city=city)
     sim.wait_webhooks()
@@ -256,7 +259,7 @@ def test_switch_out_of_order(sim, receiver, user):
 
 def test_switch_delay(sim, receiver, user):
     """A late call holds what was true when it was fired."""
-    sim.set_webhook(receiver.url, delay=0.2)
+    sim.set_webhook(receiver.url, delay=0.5)
     sim.edit_contact(user["id"], city="then")
     sim.set_webhook(receiver.url, on=[])
     sim.edit_contact(user["id"], city="now")
