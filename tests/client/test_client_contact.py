@@ -84,11 +84,14 @@ def test_a_standard_value_of_an_impossible_type_is_absent_and_no_blank():
 
 
 @pytest.mark.parametrize(
-    ("status", "is_user"),
-    [("user", True), (2, True), ("visitor", False), (1, False), (None, False), (True, False)],
+    ("status", "read"),
+    [("user", "user"), (2, "user"), ("visitor", "visitor"), (1, "visitor")]
+    + [(nonsense, None) for nonsense in (None, True, 3, "User?", {}, 2.0)],
 )
-def test_only_a_known_person_is_a_user(status, is_user):
-    assert Contact.from_json({"id": 1, "status": status}).is_user is is_user
+def test_only_a_known_person_is_a_user(status, read):
+    contact = Contact.from_json({"id": 1, "status": status})
+    assert contact.status == read
+    assert contact.is_user == (read == "user")
 
 
 def test_an_attribute_that_is_named_like_an_old_field_stays_an_attribute():

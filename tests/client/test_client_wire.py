@@ -119,10 +119,13 @@ def test_a_value_that_json_cannot_hold_is_the_record_s_fault(wire, api, value):
 
 
 @pytest.mark.parametrize("bad", ["", None, False, "two words", "line\nbreak", "schlüssel"])
-def test_an_impossible_key_is_refused_before_any_call(wire, bad):
-    with pytest.raises(AccountRefused) as caught:
-        UserCom(wire.url, bad)
-    assert not bad or bad not in str(caught.value)
+def test_an_impossible_key_is_refused_and_not_sent(wire, bad):
+    with UserCom(wire.url, bad) as api:
+        error = failure(api.contact, 5)
+        assert api.probe().code == "unauthorised"
+    assert (type(error), error.kind) == (AccountRefused, "unauthorised")
+    assert not bad or bad not in str(error)
+    assert not wire.requests
 
 
 def test_the_client_prints_without_the_key(api, wire, key):
@@ -201,6 +204,15 @@ def test_an_answer_in_pieces_is_put_together(wire, api):
     assert api.contact(5).id == 5
 
 
+def test_a_text_is_one_that_a_database_can_store(wire, api):
+    wire.say(
+        200, rb'{"id": 5, "name": "J\u0000a\ud83d\ude00n\ud800 \\u0000", "x": [{"y": "\u0000"}]}'
+    )
+    contact = api.contact(5)
+    assert contact.name == "Ja😀n? \\u0000"
+    assert contact.get("x") == [{"y": ""}]
+
+
 def test_an_upsert_gives_the_number(wire, api):
     wire.say(200, {"created": True, "id": 5577})
     assert api.upsert_contact("odoo-1", {"city": "X"}) == Upsert(5577, True)
@@ -227,7 +239,8 @@ def test_an_empty_200_on_a_write_is_followed_by_a_read(wire, api):
 @pytest.mark.parametrize(
     "body",
     [b"", b"  \n", HTML, b"null", b"5", b'"x"', b"[]", b"{}", b'{"id": "5"}', b'{"id": 5',
-     b'{"id": 5} x', b'{"id": NaN}', b'{"id": Infinity}', b"\xff\xfe{", b"\x80", b"[" * 100_000,
+     b'{"id": 5} x', b'{"id": 5, "x": NaN}', b'{"id": 5, "x": -Infinity}', b"\xff\xfe{", b"\x80",
+     b"[" * 100_000, b'{"id": 5, "x": "\\u00e9"' + b"[" * 900,
      b'{"id": ' + b"9" * 5000 + b"x}"],
     ids=lambda body: repr(body[:12]),
 )  # fmt: skip
@@ -323,10 +336,22 @@ def test_searches_are_read_in_every_shape(wire, api):
         assert [c.id for c in api.contacts_by_email(f" {EMAIL} ")] == [5]
         wire.say(200, body)
         assert [c.id for c in api.contacts_by_phone("+48123")] == [5]
-        wire.say(200, body)
-        assert api.contact_by_key("abc").id == 5
     wire.say(200, [])
     assert api.contacts_by_email(EMAIL) == []
+
+
+def test_a_browser_s_key_finds_its_contact_and_no_other(wire, api):
+    for name in ("key", "user_key"):
+        wire.say(200, {"id": 5, name: "abc"})
+        assert api.contact_by_key("abc").id == 5
+        wire.say(200, {"id": 5, name: "other"})
+        assert api.contact_by_key("abc") is None
+
+
+def test_no_contact_is_written_without_an_id(wire, api):
+    error = failure(api.upsert_contact, "", {"city": "X"})
+    assert (type(error), error.status, list(error.fields)) == (RecordRefused, None, ["custom_id"])
+    assert not wire.requests
 
 
 def test_an_e_mail_with_capitals_is_looked_for_in_both_spellings(wire, api):
@@ -495,6 +520,27 @@ def test_an_answer_that_trickles_is_given_up(wire, api, stopwatch, head, drop):
     error = failure(api.contact, 5)
     assert (type(error), error.kind) == (AgainLater, "timeout")
     assert 0.5 < stopwatch() < 1.5
+
+
+def test_the_limit_is_for_the_whole_and_not_for_each_piece(wire, api, stopwatch):
+    def pausing(sock):
+        wire.stopped.wait(0.45)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n")
+        wire.stopped.wait(3)
+
+    wire.do(pausing)
+    assert failure(api.contact, 5).kind == "timeout"
+    assert stopwatch() < 0.9
+
+
+def test_what_the_caller_was_handling_is_not_taken_for_the_cause(wire, api):
+    wire.say_raw(b"")
+    try:
+        raise TimeoutError("something else")
+    except TimeoutError:
+        with pytest.raises(AgainLater) as caught:
+            api.contact(5)
+    assert caught.value.kind == "connection"
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one(wire, api):

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
@@ -12,7 +12,6 @@ from . import log
 from .contact import Attribute, Company, Contact
 from .errors import (
     NON_FIELD,
-    AccountRefused,
     AgainLater,
     Gone,
     Kind,
@@ -49,8 +48,8 @@ class UserCom:
 
     Takes the address of `address.base_url` and the REST key. `timeout` is in seconds: for
     connecting (each address of the host), and for the exchange as a whole. Nothing is repeated and
-    no redirect is followed; a call either gives what it says or raises a UserComError. An empty or
-    impossible key raises AccountRefused here.
+    no redirect is followed; a call either gives what it says or raises a UserComError. With an
+    empty or impossible key each call raises AccountRefused.
     """
 
     def __init__(
@@ -61,9 +60,6 @@ class UserCom:
         timeout: tuple[float, float] = (4.0, 10.0),
         pool_size: int = 16,
     ) -> None:
-        # Checked here because http.client would quote the key in its complaint.
-        if not re.fullmatch(r"[!-~]+", key or ""):
-            raise AccountRefused(Kind.UNAUTHORISED, sentence="The REST key is missing or mistyped.")
         self.base_url = base_url.rstrip("/")
         self._transport = Transport(key, timeout, pool_size)
 
@@ -124,13 +120,16 @@ class UserCom:
     def contact_by_key(self, key: str) -> Contact | None:
         """Find the contact of a browser's key (the widget's cookie), or None."""
         found = self._search({"key": key}) if key else []
-        return found[0] if found else None
+        return next((contact for contact in found if contact.user_key == key), None)
 
     def upsert_contact(self, custom_id: str, values: Mapping[str, Any]) -> Upsert:
         """Update the contact that has this custom id, or create it; may be repeated.
 
-        Takes standard fields and custom attributes by name. Raises RecordRefused.
+        Takes standard fields and custom attributes by name. Raises RecordRefused, also for an empty
+        id: with that, each repetition would create another contact (usercom-api.md 7.3).
         """
+        if not custom_id:
+            raise _impossible("custom_id", "A contact cannot be written without a User ID.")
         answer = self._call("POST", "/users/update_or_create/", {**values, "custom_id": custom_id})
         # The answer is no contact, but its id is checked in the same way.
         return Upsert(Contact.from_json(answer).id, answer.get("created") is True)
@@ -198,7 +197,7 @@ class UserCom:
         name: str,
         value_type: str,
         content_type: str = "clientuser",
-        choices: Iterable[str] = (),
+        choices: Sequence[str] = (),
     ) -> Attribute:
         """Create a custom attribute (usercom-api.md 1.7). The name has 1 to 32 characters.
 
@@ -306,21 +305,22 @@ def _split(link: str) -> SplitResult | None:
         return None
 
 
+def _impossible(field: str, sentence: str) -> RecordRefused:
+    """Refuse a record ourselves, before any call."""
+    return RecordRefused({field: [sentence]}, None, sentence)
+
+
 def _number(usercom_id: int | str) -> str:
     """Check a number of User.com's, which may come from a stranger's call, for a path."""
     if not re.fullmatch("[0-9]{1,18}", str(usercom_id)):
-        raise RecordRefused(
-            {"id": ["impossible"]}, None, sentence="This User.com ID is not a number."
-        )
+        raise _impossible("id", "This User.com ID is not a number.")
     return str(int(usercom_id))
 
 
 def _segment(custom_id: str) -> str:
     """Quote a custom id whole, "/" and "@" included, for a path (usercom-api.md 7.3)."""
     if custom_id in ("", ".", ".."):  # no quoting keeps these from being read as a path
-        raise RecordRefused(
-            {"custom_id": ["impossible"]}, None, sentence="This User ID cannot be looked up."
-        )
+        raise _impossible("custom_id", "This User ID cannot be looked up.")
     return quote(custom_id, safe="", errors="replace")
 
 
@@ -333,9 +333,7 @@ def _encoded(values: Mapping[str, Any] | None) -> bytes | None:
     except (TypeError, ValueError):
         text = ""
     if not text:
-        raise RecordRefused(
-            {NON_FIELD: []}, None, sentence="The record holds a value that JSON cannot hold."
-        )
+        raise _impossible(NON_FIELD, "The record holds a value that JSON cannot hold.")
     return text.encode("utf-8", "replace")
 
 
@@ -344,9 +342,21 @@ def _decoded(content: bytes) -> tuple[bool, Any]:
     if not content.strip():
         return True, None
     try:
-        return True, json.loads(content.decode("utf-8-sig"), parse_constant=_no_number)
+        value = json.loads(content.decode("utf-8-sig"), parse_constant=_no_number)
+        return True, _storable(value) if b"\\u" in content else value
     except (ValueError, RecursionError):
         return False, None
+
+
+def _storable(value: Any) -> Any:
+    """Take out of all texts what only an escape can put there and PostgreSQL does not store."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    return value
 
 
 def _no_number(name: str) -> None:

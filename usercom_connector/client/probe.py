@@ -91,7 +91,7 @@ def probe(api: UserCom) -> ProbeResult:
         try:
             api.update_contact(0, {})
         except (Gone, RecordRefused):
-            pass  # it was let as far as looking at the contact
+            write = None  # it was let as far as looking at the contact
         except UserComError as error:
             write = error
 

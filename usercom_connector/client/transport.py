@@ -6,7 +6,9 @@ each read, a limit on the answer's size, and errors that carry no address and no
 
 import http.client
 import io
+import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -49,7 +51,9 @@ class Transport:
         self._connect, self._total = timeout
         self._session = _Session()
         self._session.auth = _TokenAuth(key)
-        adapter = _Adapter(pool_maxsize=pool_size, max_retries=0)
+        # Checked here because http.client would quote an impossible key in its complaint.
+        self._has_key = re.fullmatch(r"[!-~]+", key or "") is not None
+        adapter = _Adapter(pool_size)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -64,15 +68,16 @@ class Transport:
         outside the handler, so that it does not drag along the exception of `requests`, which
         holds the address with its query.
         """
-        try:
-            with log.quiet_urllib3():
+        if not self._has_key:
+            raise AccountRefused(
+                Kind.UNAUTHORISED, sentence="The REST key of the account is missing or mistyped."
+            )
+        outer = sys.exc_info()[1]
+        with log.quiet_urllib3():
+            try:
                 return self._send(method, url, body)
-        except UserComError:
-            raise
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
-            error = _error_of(exc)
-        except (http.client.HTTPException, UnicodeError):
-            error = AgainLater(Kind.CONNECTION)
+            except _FAILURES as exc:
+                error = _error_of(exc, outer)
         raise error
 
     def _send(self, method: str, url: str, body: bytes | None) -> Answer:
@@ -162,7 +167,7 @@ class _UntilDeadline(io.RawIOBase):
 
     def close(self) -> None:
         self._raw.close()
-        super().close()
+        return super().close()
 
 
 class _Response(http.client.HTTPResponse):
@@ -194,8 +199,8 @@ class _SecurePool(urllib3.HTTPSConnectionPool):
 class _Adapter(HTTPAdapter):
     """Makes the connections above, also through a proxy of the server's environment."""
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+    def __init__(self, pool_size: int) -> None:
+        super().__init__(pool_maxsize=pool_size, max_retries=0)
         _use_own_pools(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
@@ -208,12 +213,13 @@ def _use_own_pools(manager: Any) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
-def _error_of(exc: BaseException) -> UserComError:
+def _error_of(exc: BaseException, outer: BaseException | None) -> UserComError:
     """Sort an exception of `requests`, urllib3 or the socket by its causes.
 
-    urllib3 wraps them, and differently from version to version, so the whole chain is looked at.
+    urllib3 wraps them, and differently from version to version, so the whole chain is looked at,
+    but for `outer`, what the caller was handling already.
     """
-    causes = list(_causes(exc))
+    causes = list(_causes(exc, outer))
     if any(isinstance(cause, _TIMEOUTS) and not isinstance(cause, _REFUSED) for cause in causes):
         return AgainLater(Kind.TIMEOUT)
     # With a proxy in between, it is the proxy's name or certificate that failed.
@@ -229,14 +235,21 @@ def _error_of(exc: BaseException) -> UserComError:
     return AgainLater(Kind.CONNECTION)
 
 
+_FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    UnicodeError,
+)
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, socket.timeout)
 _REFUSED = urllib3.exceptions.NewConnectionError  # to urllib3 a kind of timeout
 _TLS_ERRORS = (requests.exceptions.SSLError, urllib3.exceptions.SSLError)
 
 
-def _causes(exc: BaseException) -> Iterator[BaseException]:
+def _causes(exc: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
     """Give an exception and all that it wraps, by whatever means."""
-    seen: set[int] = set()
+    seen = {id(outer)}
     waiting: list[object] = [exc]
     while waiting:
         current = waiting.pop(0)
