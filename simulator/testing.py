@@ -310,6 +310,10 @@ def running_simulator(
         try:
             loop.run_until_complete(run())
         finally:
+            # What still waits (a slow answer whose caller has gone) would complain when collected.
+            for task in (pending := asyncio.all_tasks(loop)):
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
             loop.close()
 
     thread = threading.Thread(target=work, name="simulator", daemon=True)

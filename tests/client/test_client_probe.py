@@ -1,10 +1,9 @@
 """The connection test names what fails."""
 
-import re
 import socket
 
 import pytest
-from odoo.addons.usercom_connector.client import SENTENCES, Kind, UserCom
+from odoo.addons.usercom_connector.client import CODES, UserCom
 
 ATTRIBUTE = {"id": 1, "name": "E-mail consent", "name_std": "email_consent"}
 LIST = {"count": 1, "next": None, "results": [ATTRIBUTE]}
@@ -21,7 +20,6 @@ def test_a_key_with_both_rights_passes(wire, api):
     assert result.ok
     assert (result.code, result.kind, result.scope_missing, result.status) == ("ok", *[None] * 3)
     assert [attribute.name_std for attribute in result.attributes] == ["email_consent"]
-    assert wire.url.removeprefix("http://") in result.sentence
 
 
 def test_the_write_is_an_empty_one_to_a_contact_that_cannot_be(wire, api):
@@ -64,14 +62,14 @@ def test_a_write_that_gets_as_far_as_the_record_passes(wire, api, write):
         ((405, {"detail": "No."}), None, "refused", None),
     ],
 )
-def test_each_failure_has_its_code_and_its_sentence(wire, api, read, write, code, scope):
+def test_each_failure_has_its_code(wire, api, read, write, code, scope):
     wire.say(*read)
     if write:
         wire.say(*write)
     result = api.probe()
     assert not result.ok
     assert (result.code, result.scope_missing) == (code, scope)
-    assert result.sentence == SENTENCES[code] % {"host": result.host, "status": result.status}
+    assert code in CODES
     assert len(wire.requests) == (2 if write else 1)
     assert bool(result.attributes) == (read is FINE)
 
@@ -92,19 +90,10 @@ def test_a_server_that_is_silent_or_not_there_is_named(wire, api, key, monkeypat
 
     monkeypatch.setattr(socket, "getaddrinfo", no_name)
     with UserCom("http://nobody.localhost", key) as nobody:
-        result = nobody.probe()
-    assert (result.code, result.host) == ("unknown_host", "nobody.localhost")
+        assert nobody.probe().code == "unknown_host"
 
 
 def test_a_plain_server_behind_a_secure_address_is_named(make_wire, key):
     wire = make_wire()
     with UserCom(wire.url.replace("http:", "https:"), key, timeout=(0.5, 0.6)) as api:
         assert api.probe().code in ("tls", "timeout", "connection")
-
-
-def test_every_kind_has_its_sentences():
-    codes = {"ok", *map(str, Kind), *(f"forbidden_{x}" for x in ("read", "write", "address"))}
-    assert set(SENTENCES) == codes - {"forbidden"}
-    for sentence in SENTENCES.values():
-        assert re.fullmatch(r"[A-Z%].*\.", sentence)
-        assert sentence % {"host": "acme.user.com", "status": 502}

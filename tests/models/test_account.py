@@ -1,5 +1,6 @@
 from unittest.mock import patch
 
+from odoo.addons.usercom_connector import client
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests.common import tagged
 
@@ -146,4 +147,10 @@ class TestAccount(SyncCase):
 
     def test_settings_say_how_the_accounts_stand(self):
         settings = self.env["res.config.settings"].create({})
-        self.assertIn("Running: 1", settings.usercom_summary)
+        self.assertEqual(settings.usercom_summary, "Test: Running")
+
+    def test_every_outcome_of_a_call_has_words(self):
+        sentence = self.env["usercom.sentence"]
+        for code in client.CODES | set(map(str, client.Kind)):
+            with self.subTest(code):
+                self.assertGreater(len(sentence._of(code)), len(code) + 10)

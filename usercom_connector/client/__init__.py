@@ -16,11 +16,11 @@ from .errors import (
     Throttled,
     UserComError,
 )
-from .probe import SENTENCES, ProbeResult
+from .probe import CODES, ProbeResult
 
 __all__ = [
+    "CODES",
     "NON_FIELD",
-    "SENTENCES",
     "AccountRefused",
     "AgainLater",
     "Attribute",

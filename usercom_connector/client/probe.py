@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from .contact import Attribute
 from .errors import AccountRefused, AgainLater, Gone, Kind, RecordRefused, UserComError
@@ -15,34 +14,10 @@ if TYPE_CHECKING:
 OK = "ok"
 READ, WRITE, ADDRESS = "read", "write", "address"
 
-SENTENCES = {
-    OK: "The connection works: %(host)s answers, and the key may read and write.",
-    "unknown_host": "There is no host %(host)s. Check the subdomain.",
-    "tls": "No secure connection to %(host)s could be made. Check this server's clock and its "
-    "certificates, and whether a proxy opens secure connections on the way.",
-    "connection": "%(host)s could not be reached. Check this server's network, firewall and proxy.",
-    "timeout": "%(host)s did not answer in time. Try again; if that does not help, check this "
-    "server's network and firewall.",
-    "not_json": "%(host)s answered, but not with User.com's API. Check the subdomain, and whether "
-    "a proxy or firewall stands between.",
-    "too_large": "%(host)s sent far more than User.com's API does. Check the subdomain, and "
-    "whether a proxy stands between.",
-    "redirect": "%(host)s only points to another address. Check the subdomain.",
-    "server": "User.com itself has a fault (HTTP %(status)s). Try again later.",
-    "throttled": "User.com asks for fewer calls. Wait a while and try again.",
-    "unauthorised": "User.com does not know the REST key. Copy it again from Settings > "
-    "App Settings > Advanced > Public API.",
-    "forbidden_read": "The key may not read. Give it the right to read as well as to write, "
-    "in User.com under Settings > App Settings > Advanced > Public API.",
-    "forbidden_write": "The key may only read. Give it the right to write as well, in User.com "
-    "under Settings > App Settings > Advanced > Public API.",
-    "forbidden_address": "User.com refuses the key altogether. If the key has a list of allowed IP "
-    "addresses, add this server's; otherwise give the key the rights to read and to write.",
-    "not_found": "There is no User.com API at %(host)s. Check the subdomain.",
-    "refused": "User.com refused the test itself (HTTP %(status)s). Try again later; if that does "
-    "not help, ask the addon's maintainers.",
+CODES = frozenset({OK, *map(str, Kind)} - {"forbidden"}) | {
+    f"forbidden_{scope}" for scope in (READ, WRITE, ADDRESS)
 }
-"""An English sentence for each `ProbeResult.code`, with %(host)s and %(status)s to fill in."""
+"""All that `ProbeResult.code` can be."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +33,13 @@ class ProbeResult:
     """What could be read, to tell whether an attribute is there; empty if reading failed."""
     status: int | None
     retry_after: float | None
-    host: str
 
     @property
     def code(self) -> str:
-        """A key of SENTENCES: "ok", the kind, or "forbidden_" and the scope."""
+        """One of CODES: "ok", the kind, or "forbidden_" and the scope."""
         if self.kind is None:
             return OK
         return f"{self.kind}_{self.scope_missing}" if self.scope_missing else str(self.kind)
-
-    @property
-    def sentence(self) -> str:
-        """The English sentence, for where no translation is at hand."""
-        return SENTENCES[self.code] % {"host": self.host, "status": self.status or "-"}
 
 
 def probe(api: UserCom) -> ProbeResult:
@@ -107,7 +76,6 @@ def probe(api: UserCom) -> ProbeResult:
         attributes=attributes,
         status=failure.status if failure else None,
         retry_after=failure.retry_after if isinstance(failure, AgainLater) else None,
-        host=urlsplit(api.base_url).netloc,
     )
 
 

@@ -11,7 +11,7 @@ from ..sync import consent, mapping, values
 #: Editing one of these may change what is to be sent, or whether the contact takes part at all.
 CAPTURED_FIELDS = frozenset(
     {rule.odoo_field for rule in mapping.FIXED_MAPPING}
-    | {"active", "is_company", "type", "company_id", "parent_id"}
+    | {"active", "is_company", "type", "company_id", "parent_id", "partner_share"}
 )
 
 
@@ -251,15 +251,16 @@ class ResPartner(models.Model):
         """
         partners = self.with_company(account.company_id or self.env.company)
         consents = self.env["usercom.consent.event"].sudo()._states(partners)  # as in the compute
-        snapshots = {}
-        for partner in partners:
-            snapshot = Snapshot(
-                mapping.rules_for(has_parent=bool(partner.parent_id)), consents[partner.id]
-            )
-            for rule in snapshot.rules:
-                partner._usercom_take_value(rule, snapshot)
-            snapshots[partner.id] = snapshot
-        return snapshots
+        return {
+            partner.id: partner._usercom_snapshot(consents[partner.id]) for partner in partners
+        }
+
+    def _usercom_snapshot(self, consent_state):
+        rules = mapping.rules_for(has_parent=bool(self.parent_id))
+        snapshot = Snapshot(rules, consent_state)
+        for rule in rules:
+            self._usercom_take_value(rule, snapshot)
+        return snapshot
 
     def _usercom_take_value(self, rule, snapshot):
         """Put one field's canonical value into the snapshot, or a notice why it cannot be sent."""

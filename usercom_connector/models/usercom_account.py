@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
-from odoo.tools import ormcache
+from odoo.tools import SQL, ormcache
 
 from .. import client
 from ..sync import mapping
@@ -283,8 +283,11 @@ class UsercomAccount(models.Model):
             changed.write({"state": "draft"})  # what was tested was another address
         if vals.keys() & {"state", "active", "webhook_token", "webhook_secret", "company_id"}:
             self.env.registry.clear_cache()
+        if vals.get("state", "paused") != "paused":
+            self._answered("paused")
         if "creation_limit" in vals:
             self._release("ceiling")
+            self._answered("ceiling")
         return result
 
     def unlink(self):
@@ -312,7 +315,7 @@ class UsercomAccount(models.Model):
     def action_test_connection(self):
         """Read once, write once without effect, and say in a notification what came of it."""
         self.ensure_one()
-        code, attributes = self._probe()
+        code, attributes = ("other_database", ()) if self.is_other_database else self._probe()
         ok = code == "ok"
         vals = {"checked_at": fields.Datetime.now(), "check_code": code}
         if ok:
@@ -327,12 +330,15 @@ class UsercomAccount(models.Model):
             elif self._paused_by_refusal():
                 vals |= {"state": "running", "pause_code": False}
         self.write(vals)
+        if ok and not self.email_consent_missing:
+            self._retry_refused(mapping.EMAIL_CONSENT)
         if ok and self.state == "running":
             self._wake_all()
         return self._notify(
             self.env._("Connection works") if ok else self.env._("No connection"),
             self.check_result,
             "success" if ok else "danger",
+            sticky=False,  # the form goes on showing it
         )
 
     def action_create_email_consent(self):
@@ -342,12 +348,14 @@ class UsercomAccount(models.Model):
             with self._client() as usercom:
                 usercom.create_attribute(mapping.EMAIL_CONSENT, "boolean")
         except client.UserComError as error:
-            return self._notify(
-                self.env._("Not created"),
-                self.env["usercom.sentence"]._of(str(error.kind)),
-                "danger",
-            )
-        return self.action_test_connection()
+            code = str(error.kind)
+        except ValueError:
+            code = "bad_base_url"
+        else:
+            return self.action_test_connection()
+        return self._notify(
+            self.env._("Not created"), self.env["usercom.sentence"]._of(code), "danger"
+        )
 
     def action_start(self):
         """Begin, or go on after a pause."""
@@ -390,7 +398,11 @@ class UsercomAccount(models.Model):
             "res_model": "usercom.creation",
             "view_mode": "form",
             "target": "new",
-            "name": self.env._("Create contacts"),
+            "name": (
+                self.env._("Create contacts in Odoo")
+                if self.env.context.get("default_side") == "odoo"
+                else self.env._("Create contacts in User.com")
+            ),
             "context": {"default_account_id": self.id, **self.env.context},
         }
 
@@ -434,7 +446,7 @@ class UsercomAccount(models.Model):
         return self._action_open(model, self.env._("Needs a Person"), parked)
 
     @api.model
-    def _notify(self, title, message, kind):
+    def _notify(self, title, message, kind, sticky=True):
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -442,7 +454,7 @@ class UsercomAccount(models.Model):
                 "title": title,
                 "message": message,
                 "type": kind,
-                "sticky": kind != "success",
+                "sticky": sticky,
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }
@@ -456,15 +468,22 @@ class UsercomAccount(models.Model):
         return tuple(self.sudo().search([("state", "in", ("running", "paused"))]).ids)
 
     @api.model
-    @ormcache("token")
     def _webhook_secret_of(self, token):
         """The account and secret behind a webhook address, from memory.
 
         :return: ``(account id, secret)``, or ``(False, "")``.
         """
+        return self._webhook_secrets().get(token, (False, ""))
+
+    @api.model
+    @ormcache()
+    def _webhook_secrets(self):
+        # All at once, so that made-up tokens cost neither a query nor a place in the cache.
         # sudo: the caller is nobody yet; that is what this is looked up for.
-        account = self.sudo().search([("webhook_token", "=", token)], limit=1)
-        return account.id, account.webhook_secret or ""
+        return {
+            account.webhook_token: (account.id, account.webhook_secret or "")
+            for account in self.sudo().search([])
+        }
 
     @api.model
     def _of_company(self, company):
@@ -517,25 +536,51 @@ class UsercomAccount(models.Model):
         """Stop, and tell the responsible once."""
         for account in self.filtered(lambda account: account.state == "running"):
             account.write({"state": "paused", "pause_code": code})
-            account._ask(self.env._("User.com account paused"), account.pause_reason)
-
-    def _ask(self, summary, note):
-        """Give the responsible an activity, unless the same one is still open."""
-        self.ensure_one()
-        kind = "mail.mail_activity_data_todo"
-        open_ones = self.activity_ids.filtered(lambda activity: activity.summary == summary)
-        if not open_ones:
-            user = self.user_id or self.env.ref("base.user_admin")
-            self.activity_schedule(kind, summary=summary, note=note, user_id=user.id)
+            account._ask("paused")
 
     def _ask_about_ceiling(self):
-        self._ask(
-            self.env._("Daily ceiling of creations reached"),
-            self.env._(
-                "%(limit)s contacts were created within a day, so further ones wait. Raise "
-                '"Creations a Day" on the account if that is what you want.',
-                limit=self.creation_limit,
-            ),
+        self._ask("ceiling")
+
+    def _ask(self, topic):
+        """Give the responsible an activity in their language, unless the same one is still open.
+
+        :param topic: ``paused`` or ``ceiling``.
+        """
+        self.ensure_one()
+        if not self._open_questions(topic):
+            account = self._to_the_responsible()
+            summary, note = account._question(topic)
+            account.activity_schedule(
+                "mail.mail_activity_data_todo",
+                summary=summary,
+                note=note,
+                user_id=account._responsible().id,
+            )
+
+    def _answered(self, topic):
+        """Close the activities that asked for what has been done now."""
+        for account in self:
+            account._open_questions(topic).action_feedback(
+                feedback=account._to_the_responsible().env._("This is over now.")
+            )
+
+    def _open_questions(self, topic):
+        summary, _note = self._to_the_responsible()._question(topic)
+        return self.activity_ids.filtered(lambda activity: activity.summary == summary)
+
+    def _responsible(self):
+        return self.user_id or self.env.ref("base.user_admin")
+
+    def _to_the_responsible(self):
+        return self.with_context(lang=self._responsible().lang)
+
+    def _question(self, topic):
+        if topic == "paused":
+            return self.env._("User.com account paused"), self.pause_reason
+        return self.env._("Daily ceiling of creations reached"), self.env._(
+            "%(limit)s contacts were created within a day, so further ones wait. Raise "
+            '"Creations a Day" on the account if that is what you want.',
+            limit=self.creation_limit,
         )
 
     def _creations_left(self, origin):
@@ -546,11 +591,31 @@ class UsercomAccount(models.Model):
     def _release(self, code):
         """Let rows that wait for a decision of this account go on."""
         for model in ("usercom.change", "usercom.ping"):
-            rows = self.env[model].search(
+            # sudo: rows are not edited by hand; who decides for the account lets them go on.
+            rows = self.env[model].sudo().search(
                 [("account_res_id", "in", self.ids), ("problem_code", "=", code)]
             )
-            rows._retry()
+            rows.sudo()._retry()  # sudo: rows are not edited by hand; this is a decision's effect
             rows._wake()
+
+    def _retry_refused(self, attribute):
+        """Send what was refused for want of an attribute, now that it is there."""
+        # sudo: bindings and rows are not edited by hand, as above.
+        account = self.sudo()
+        refused = [("account_res_id", "=", account.id), ("problem_code", "=", "refused")]
+        rows = account.env["usercom.change"].search(refused)
+        rows.filtered(lambda row: attribute in row.problem_args.get("fields", ()))._retry()
+        found = account.env.execute_query(
+            SQL(
+                "SELECT id FROM usercom_binding WHERE account_id = %s AND refused ? %s",
+                account.id,
+                attribute,
+            )
+        )
+        bindings = account.env["usercom.binding"].browse(binding_id for (binding_id,) in found)
+        for binding in bindings:
+            binding.refused = {n: value for n, value in binding.refused.items() if n != attribute}
+        bindings.partner_id._usercom_enqueue(account)
 
     def _wake_all(self):
         self.env["usercom.change"]._wake()

@@ -30,7 +30,6 @@ class UsercomBinding(models.Model):
 
     _name = "usercom.binding"
     _description = "User.com Binding"
-    _rec_name = "usercom_id"
     _order = "id desc"
 
     account_id = fields.Many2one(
@@ -90,6 +89,13 @@ class UsercomBinding(models.Model):
     def _compute_usercom_url(self):
         for binding in self:
             binding.usercom_url = binding.account_id._profile_url(binding.usercom_id)
+
+    @api.depends("partner_id", "usercom_id", "custom_id")
+    def _compute_display_name(self):
+        for binding in self:
+            binding.display_name = (
+                binding.partner_id.display_name or binding.usercom_id or binding.custom_id
+            )
 
     # === FINDING AND MAKING === #
 
@@ -183,9 +189,21 @@ class UsercomBinding(models.Model):
             consent_seen=seen,
         )
 
-    def _record_sent(self, job, sent):
+    def _note_sending(self, job):
+        """Forget the bases of what is going to be written, to be committed before the call.
+
+        If the answer is lost, User.com may hold the one or the other.
+        """
+        base_odoo = (self.base_odoo or {}) | dict.fromkeys(job.outgoing, merge.UNANSWERED)
+        base_usercom = dict(self.base_usercom or {})
+        if job.consent is not None:
+            base_usercom.pop(mapping.EMAIL_CONSENT, None)
+        self.write({"base_odoo": base_odoo, "base_usercom": base_usercom})
+
+    def _record_sent(self, job, sent, began):
         """Move the bases after a push, and take in what else the answer shows.
 
+        :param began: a time before the call.
         :return: whether this settles the job. Otherwise somebody else moved the base meanwhile:
             the rows stay, and the contact is read again.
         """
@@ -231,7 +249,6 @@ class UsercomBinding(models.Model):
                 }
                 | refused,
                 "revision": self.revision + 1,
-                "synced_at": fields.Datetime.now(),
             }
         )
         self._set_notices(
@@ -243,7 +260,9 @@ class UsercomBinding(models.Model):
             ],
         )
         if sent.contact is not None:
-            self._absorb(sent.contact)
+            self._absorb(sent.contact, began)
+        else:
+            self.synced_at = began
         return True
 
     def _other_with(self, usercom_id):
@@ -301,12 +320,13 @@ class UsercomBinding(models.Model):
             country = country.search([("code", "=", code)], limit=1)
         return country or self.partner_id.country_id
 
-    def _absorb(self, contact):
+    def _absorb(self, contact, began):
         """Merge a read of User.com into the contact in Odoo and move the bases.
 
         The caller has locked the binding and made sure that the base is the one that was there
         when the read began. Writes only what differs.
 
+        :param began: a time before the read. A consent that only the next read shows is dated so.
         :raises BusyError: when a user's save holds the contact; nothing is written then.
         """
         self.ensure_one()
@@ -324,7 +344,7 @@ class UsercomBinding(models.Model):
         if merged.into:
             self._write_into(partner, merged)
         self._absorb_consent(contact, merged, now)
-        vals = {"usercom_id": str(contact.id), "state": "linked", "synced_at": now}
+        vals = {"usercom_id": str(contact.id), "state": "linked", "synced_at": began}
         if contact.custom_id and contact.custom_id != self.custom_id:
             vals |= {"custom_id": contact.custom_id, "send_custom_id": False}
         elif contact.custom_id:
@@ -346,7 +366,11 @@ class UsercomBinding(models.Model):
         partner.write(partner._usercom_vals(self.account_id, merged.into))
         after = partner._usercom_snapshots(self.account_id)[partner.id].values
         for attribute in merged.into:
-            merged.base_odoo[attribute] = after.get(attribute, merged.base_odoo[attribute])
+            # What Odoo made of it. Without a base where it cannot be sent back (a name whose parts
+            # are longer than ours may be), or it would count as an edit.
+            merged.base_odoo.pop(attribute)
+            if attribute in after:
+                merged.base_odoo[attribute] = after[attribute]
 
     def _absorb_consent(self, contact, merged, now):
         read = values.boolean(contact.get(mapping.EMAIL_CONSENT))
@@ -376,6 +400,35 @@ class UsercomBinding(models.Model):
     def _mark_gone(self):
         """The contact was deleted in User.com. It is shown, and never created again by itself."""
         self.write({"state": "gone", "revision": self.revision + 1})
+
+    def _note_unsent(self, snapshot):
+        """Note what of the contact cannot travel to User.com now.
+
+        A refusal stands as long as the value that was refused would be sent. After that it is
+        forgotten, so that the same value is tried anew when somebody enters it again.
+        """
+        wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
+        to_send = consent.to_send(
+            snapshot.consent,
+            (self.base_usercom or {}).get(mapping.EMAIL_CONSENT),
+            address_changes=mapping.EMAIL.attribute in wanted,
+        )
+        if to_send is not None:
+            wanted[mapping.EMAIL_CONSENT] = to_send
+        refused = self.refused or {}
+        standing = {
+            name: value
+            for name, value in refused.items()
+            if name in wanted and wanted[name] == value
+        }
+        if standing != refused:
+            self.refused = standing
+        kept = [
+            (code, args)
+            for code, args in self.notices or ()
+            if code == "refused_value" and args.get("attribute") in standing
+        ]
+        self._set_notices("out", snapshot.notices + kept)
 
     def _set_notices(self, direction, notices):
         """Replace what could not travel in one direction.

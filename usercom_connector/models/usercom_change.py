@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 from odoo import api, fields, models
@@ -63,11 +64,13 @@ class UsercomChange(models.Model):
         jobs = self._in_transaction(lambda: self._plan(account, groups))
         to_look_up = [job for job in jobs if job.binding_id is None]
         if to_look_up:
+            began = fields.Datetime.now()
             answers = exchange.run_all(to_look_up, partial(exchange.look_up, usercom), deadline)
-            bound = self._in_transaction(lambda: self._bind(account, stream, answers))
+            bound = self._in_transaction(partial(self._bind, account, stream, answers, began))
             jobs = [job for job in jobs if job.binding_id is not None] + bound
+        began = fields.Datetime.now()
         answers = exchange.run_all(jobs, partial(exchange.send, usercom), deadline)
-        self._in_transaction(lambda: self._record(account, stream, answers))
+        self._in_transaction(partial(self._record, account, stream, answers, began))
         return len(groups)
 
     @api.model
@@ -85,17 +88,19 @@ class UsercomChange(models.Model):
                 [("account_id", "=", account.id), ("partner_id", "in", ids)]
             )
         }
-        snapshots = partners._usercom_snapshots(account)
+        partners = partners.with_company(account.company_id or self.env.company)
+        consents = self.env["usercom.consent.event"]._states(partners)
+        by_id = {partner.id: partner for partner in partners}
         participants = set(partners.filtered_domain(account._participants()).ids)
         jobs = []
         for (partner_id,), rows in groups.items():
             job = rows._guarded(
                 partial(
                     self._plan_one,
-                    partner_id,
                     rows,
+                    by_id.get(partner_id),
                     bindings.get(partner_id),
-                    snapshots.get(partner_id),
+                    consents.get(partner_id),
                     partner_id in participants,
                 )
             )
@@ -104,14 +109,15 @@ class UsercomChange(models.Model):
         return jobs
 
     @api.model
-    def _plan_one(self, partner_id, rows, binding, snapshot, takes_part):
+    def _plan_one(self, rows, partner, binding, consent_state, takes_part):
         job = None
-        if snapshot and binding and binding.state != "gone":
-            binding._set_notices("out", snapshot.notices)
-            job = binding._job(snapshot, rows.ids)
-        elif snapshot and not binding and takes_part:
+        if partner and binding and binding.state != "gone":
+            job = rows._job_of(binding, partner._usercom_snapshot(consent_state))
+            return job and replace(job, tried=True)
+        if partner and not binding and takes_part:
+            snapshot = partner._usercom_snapshot(consent_state)
             job = exchange.PushJob(
-                partner_id=partner_id,
+                partner_id=partner.id,
                 row_ids=tuple(rows.ids),
                 email=snapshot.values.get("email"),
                 phone=snapshot.values.get("phone_number"),
@@ -120,8 +126,18 @@ class UsercomChange(models.Model):
             rows.unlink()
         return job
 
+    def _job_of(self, binding, snapshot):
+        """What these rows have to send; where that is nothing, they go."""
+        binding._note_unsent(snapshot)
+        job = binding._job(snapshot, self.ids)
+        if job:
+            binding._note_sending(job)
+        else:
+            self.unlink()
+        return job
+
     @api.model
-    def _bind(self, account, stream, answers):
+    def _bind(self, account, stream, answers, began):
         """Tie each contact that was looked up to the one that was found, or to a new User ID.
 
         Committed before the first call that could create anything.
@@ -134,20 +150,21 @@ class UsercomChange(models.Model):
             rows = self.browse(job.row_ids).exists()
             if rows._settle_failure(account, stream, answer):
                 continue
-            binding = rows._guarded(partial(rows._bind_one, account, job, answer, left > 0))
+            binding = rows._guarded(partial(rows._bind_one, account, job, answer, began, left > 0))
             if not binding:
                 continue
             left -= binding.state == "new"
-            snapshot = binding.partner_id._usercom_snapshots(account)[binding.partner_id.id]
-            binding._set_notices("out", snapshot.notices)
-            ready = binding._job(snapshot, rows.ids)
+            ready = rows._guarded(partial(rows._job_of_bound, binding))
             if ready:
                 jobs.append(ready)
-            else:
-                rows.unlink()
         return jobs
 
-    def _bind_one(self, account, job, found, may_create):
+    def _job_of_bound(self, binding):
+        partner = binding.partner_id
+        snapshots = partner._usercom_snapshots(binding.account_id)
+        return self._job_of(binding, snapshots[partner.id])
+
+    def _bind_one(self, account, job, found, began, may_create):
         """The binding for one contact, or nothing when its rows have been dealt with."""
         bindings = self.env["usercom.binding"]
         partner = self.env["res.partner"].browse(job.partner_id).exists()
@@ -173,7 +190,7 @@ class UsercomChange(models.Model):
                 binding = other
             else:
                 binding = bindings._create_linked(account, partner, contact, "matched")
-            binding._absorb(contact)
+            binding._absorb(contact, began)
             return binding
         if not account.create_in_usercom:
             self.unlink()
@@ -187,7 +204,7 @@ class UsercomChange(models.Model):
         return bindings._create_new(account, partner)
 
     @api.model
-    def _record(self, account, stream, answers):
+    def _record(self, account, stream, answers, began):
         """Record what came of the calls, and drop the rows that are settled."""
         for job, answer in answers:
             rows = self.browse(job.row_ids).exists()
@@ -196,17 +213,22 @@ class UsercomChange(models.Model):
                 binding._mark_gone()
                 rows.unlink()
             elif not rows._settle_failure(account, stream, answer):
-                rows._guarded(partial(rows._record_one, binding, job, answer))
+                rows._guarded(partial(rows._record_one, binding, job, answer, began))
         if any(isinstance(answer, exchange.Sent) for _job, answer in answers):
             stream._succeeded()
 
-    def _record_one(self, binding, job, sent):
+    def _record_one(self, binding, job, sent, began):
         if not binding:
             self.unlink()
             return
         binding._lock()
+        if not binding.partner_id:
+            # Deleted in Odoo meanwhile. What stays is that it must not come back.
+            binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
+            self.unlink()
+            return
         try:
-            settled = binding._record_sent(job, sent)
+            settled = binding._record_sent(job, sent, began)
         except TakenError as taken:
             owner = binding._other_with(taken.usercom_id)
             binding.unlink()

@@ -27,8 +27,9 @@ class UsercomPing(models.Model):
             ("custom_id", "User ID"),
             ("key", "Browser key"),
             ("email", "E-mail"),
-            ("none", "Nothing"),
+            ("none", "No contact named"),
         ],
+        "Known By",
         required=True,
         readonly=True,
     )
@@ -40,8 +41,9 @@ class UsercomPing(models.Model):
 
     @api.depends("lookup", "value")
     def _compute_display_name(self):
+        lookups = dict(self._fields["lookup"]._description_selection(self.env))
         for row in self:
-            row.display_name = f"{row.lookup} {row.value or ''}".strip()
+            row.display_name = f"{lookups.get(row.lookup)} {row.value or ''}".strip()
 
     @api.depends("lookup", "value", "account_id")
     def _compute_usercom_url(self):
@@ -54,9 +56,12 @@ class UsercomPing(models.Model):
     def _process(self, account, stream, usercom, groups, deadline):
         revisions = self._in_transaction(lambda: self._plan(account, groups))
         jobs = [subject for subject, rows in groups.items() if subject[0] != "none"]
+        began = fields.Datetime.now()
         answers = exchange.run_all(jobs, lambda subject: exchange.read(usercom, *subject), deadline)
         for some in split_every(RECORDED_TOGETHER, answers):
-            self._in_transaction(partial(self._record, account, stream, groups, some, revisions))
+            self._in_transaction(
+                partial(self._record, account, stream, groups, some, revisions, began)
+            )
         return len(groups)
 
     @api.model
@@ -85,20 +90,20 @@ class UsercomPing(models.Model):
         return {binding.id: binding.revision for binding in bindings}
 
     @api.model
-    def _record(self, account, stream, groups, answers, revisions):
+    def _record(self, account, stream, groups, answers, revisions, began):
         left = account._creations_left("usercom")
         for subject, answer in answers:
             rows = groups[subject].exists()
             if rows._settle_failure(account, stream, answer):
                 continue
             created = rows._guarded(
-                partial(rows._record_one, account, subject, answer, revisions, left > 0)
+                partial(rows._record_one, account, subject, answer, revisions, began, left > 0)
             )
             left -= bool(created)
         if any(isinstance(answer, list) for _subject, answer in answers):
             stream._succeeded()
 
-    def _record_one(self, account, subject, found, revisions, may_create):
+    def _record_one(self, account, subject, found, revisions, began, may_create):
         """Take in one contact.
 
         :return: whether it was created.
@@ -118,7 +123,7 @@ class UsercomPing(models.Model):
         [contact] = found
         binding = bindings._find(account, contact)
         if not binding:
-            return self._take_in(account, contact, may_create)
+            return self._take_in(account, contact, began, may_create)
         if not binding.partner_id:
             self.unlink()  # deleted in Odoo: it does not come back by itself
         elif binding.usercom_id and revisions.get(binding.id) != binding.revision:
@@ -126,11 +131,11 @@ class UsercomPing(models.Model):
             self.unlink()
         else:
             binding._lock()
-            binding._absorb(contact)
+            binding._absorb(contact, began)
             self.unlink()
         return False
 
-    def _take_in(self, account, contact, may_create):
+    def _take_in(self, account, contact, began, may_create):
         """Find the contact in Odoo that this is, or create it where that is switched on."""
         partners = self.env["res.partner"].with_company(account.company_id or self.env.company)
         bindings = self.env["usercom.binding"]
@@ -172,7 +177,7 @@ class UsercomPing(models.Model):
         binding = bindings._create_linked(
             account, people, contact, "usercom" if created else "matched"
         )
-        binding._absorb(contact)
+        binding._absorb(contact, began)
         self.unlink()
         return created
 

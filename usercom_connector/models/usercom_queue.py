@@ -4,6 +4,7 @@ import traceback
 from datetime import timedelta
 
 import psycopg2
+import psycopg2.extensions
 from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
@@ -187,9 +188,6 @@ class UsercomQueue(models.AbstractModel):
                 return 0
             try:
                 usercom = account._client()
-            except client.AccountRefused as error:
-                account._pause(str(error.kind))
-                return 0
             except ValueError:
                 account._pause("bad_base_url")
                 return 0
@@ -311,7 +309,7 @@ class UsercomQueue(models.AbstractModel):
                     result = work()
                     self.env.cr.commit()
                 return result
-            except psycopg2.errors.TransactionRollback:
+            except psycopg2.extensions.TransactionRollbackError:
                 self.env.cr.rollback()
                 self.env.invalidate_all()
                 if attempt == SERIALIZATION_TRIES - 1:
@@ -329,7 +327,7 @@ class UsercomQueue(models.AbstractModel):
         try:
             with self.env.cr.savepoint():
                 return work()
-        except psycopg2.errors.TransactionRollback:
+        except psycopg2.extensions.TransactionRollbackError:
             raise
         except (BusyError, psycopg2.errors.UniqueViolation):
             # A user's save has the contact, or the other direction has just tied it.

@@ -143,10 +143,10 @@ class UsercomSentence(models.AbstractModel):
         return self.env._("Enter the subdomain and the REST key first.")
 
     @api.model
-    def _say_bad_base_url(self, reason="", **args):
+    def _say_bad_base_url(self, **args):
         return self.env._(
-            "USERCOM_BASE_URL in this server's environment cannot be used: %(reason)s",
-            reason=reason,
+            "USERCOM_BASE_URL in this server's environment cannot be used. Make it a plain address "
+            "such as http://localhost:8080, without a path, or remove it; then restart the server."
         )
 
     @api.model
@@ -163,8 +163,9 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_neutralized(self, **args):
         return self.env._(
-            "This database is a neutralized copy: its key and secret were removed. Enter a key of "
-            "a test application to go on."
+            "This database is a neutralized copy: the REST key and the webhook's secret were "
+            "removed. Archive this account, and connect a test application in an account of its "
+            "own."
         )
 
     @api.model

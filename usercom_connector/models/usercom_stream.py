@@ -47,7 +47,10 @@ class UsercomStream(models.Model):
         return bool(self.rest_until and self.rest_until > fields.Datetime.now())
 
     def _succeeded(self):
-        self.write({"last_success_at": fields.Datetime.now(), "failures": 0, "rest_until": False})
+        vals = {"last_success_at": fields.Datetime.now(), "failures": 0}
+        if not self._is_resting():
+            vals["rest_until"] = False  # else another call of the same round has just said so
+        self.write(vals)
 
     def _failed(self, error):
         """Note a failure that is nobody's fault here; rest the account when they go on.
@@ -56,7 +59,9 @@ class UsercomStream(models.Model):
 
         :param error: a ``client.AgainLater``.
         """
-        failures = self.failures + 1
+        # Calls that fail side by side with the one that began the rest do not make it longer.
+        resting = self._is_resting()
+        failures = self.failures + (not resting)
         vals = {
             "failures": failures,
             "last_failure_at": fields.Datetime.now(),
@@ -64,5 +69,6 @@ class UsercomStream(models.Model):
         }
         if error.kind == "throttled" or failures >= FAILURES_BEFORE_REST:
             seconds = waiting.pause(failures - FAILURES_BEFORE_REST + 1, error.retry_after)
-            vals["rest_until"] = fields.Datetime.now() + timedelta(seconds=seconds)
+            until = fields.Datetime.now() + timedelta(seconds=seconds)
+            vals["rest_until"] = max(until, self.rest_until) if resting else until
         self.write(vals)

@@ -20,6 +20,10 @@ class _Missing:
 #: Stands for "there is no base yet", which is something else than a base of ``None``.
 MISSING: Any = _Missing()
 
+#: Stands in the base of Odoo's side for "written, but the answer has not come". It equals no
+#: value, so whatever Odoo holds by then goes out, also what was changed back or emptied meanwhile.
+UNANSWERED = False
+
 
 @dataclass
 class Merged:
@@ -27,7 +31,7 @@ class Merged:
 
     ``into`` is to be written into Odoo, ``out`` into User.com (attribute to canonical value).
     ``base_odoo`` and ``base_usercom`` are the whole new bases; what is in ``out`` keeps its old
-    base on Odoo's side until User.com has confirmed it.
+    base on Odoo's side until User.com has confirmed it, or has User.com's value at a first meeting.
     """
 
     base_odoo: dict[str, Any]
@@ -89,7 +93,8 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
         merged.base_odoo[name] = ours
         return
     never_filled = ours is None and base_ours is MISSING
-    ours_changed = ours is not MISSING and ours != base_ours and not never_filled
+    # A value that cannot be sent is an edit, too, where there was another one before.
+    ours_changed = ours != base_ours and not never_filled
     first_meeting = base_ours is MISSING and base_theirs is MISSING
     if first_meeting:
         theirs_changed = theirs is not None
@@ -107,8 +112,11 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
     ):
         merged.into[name] = theirs
         merged.base_odoo[name] = theirs
-    elif ours_changed and rule.out:
+    elif ours_changed and rule.out and ours is not MISSING:
         merged.out[name] = ours
+        if first_meeting:
+            # The loser is what Odoo's value replaces. Who empties it before it is sent removes it.
+            merged.base_odoo[name] = theirs
 
 
 def _may_come_in(rule: FieldRule, theirs: Any, unreadable_first: bool) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 from . import mapping
 
-# PostgreSQL refuses NUL in text; the other control characters have no place in a field.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+# PostgreSQL refuses NUL in text, and halves of an emoji that was cut in two (JSON can hold them);
+# the other control characters have no place in a field.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 _CUT_MARKS = ("...", "…")
 
 

@@ -15,6 +15,6 @@ def pause(attempts: int, retry_after: float | None = None, *, chance: float | No
     """
     if retry_after is not None:
         return min(max(retry_after, 0.0), 3600.0)
-    grown = FIRST_SECONDS * 2 ** min(max(attempts - 1, 0), 16)
+    grown = FIRST_SECONDS * 2.0 ** min(max(attempts - 1, 0), 16)
     spread = random.random() if chance is None else chance  # noqa: S311 (no secret depends on it)
     return min(grown, LONGEST_SECONDS) * (1 + spread / 5)

@@ -1,0 +1,155 @@
+"""What consent events amount to, how a read becomes one, and what is sent."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from odoo.addons.usercom_connector.sync import consent
+from odoo.addons.usercom_connector.sync.consent import GIVEN, WITHDRAWN, Event
+
+NOW = datetime(2026, 3, 1, 12)
+
+# Few moments, so that equal ones are common.
+moments = st.integers(min_value=0, max_value=5).map(lambda hours: NOW - timedelta(hours=hours))
+given_events = st.builds(Event, given=st.just(True), at=st.none() | moments)
+withdrawn_events = st.builds(Event, given=st.just(False), at=moments)
+histories = st.lists(given_events | withdrawn_events, max_size=8)
+reads = st.sampled_from([None, True, False])
+states = st.sampled_from([None, GIVEN, WITHDRAWN])
+
+
+# State
+
+
+def test_no_event_is_never_asked():
+    assert consent.state([]) is None
+    assert consent.state(iter([])) is None
+
+
+@given(histories, st.randoms())
+def test_order_does_not_matter(history, random):
+    mixed = list(history)
+    random.shuffle(mixed)
+    assert consent.state(mixed) == consent.state(history)
+
+
+@given(histories)
+def test_saying_it_again_changes_nothing(history):
+    assert consent.state(history + history) == consent.state(history)
+
+
+@given(histories, withdrawn_events)
+def test_a_withdrawal_is_beaten_only_by_a_later_consent(history, no):
+    later = [event for event in history if event.given and event.at and event.at > no.at]
+    if not later:
+        assert consent.state([*history, no]) == WITHDRAWN
+
+
+@given(histories, st.data())
+def test_an_older_or_undated_consent_never_raises(history, data):
+    assume(any(not event.given for event in history))
+    latest_no = max(event.at for event in history if not event.given)
+    yes = data.draw(given_events.filter(lambda event: event.at is None or event.at <= latest_no))
+    assert consent.state([*history, yes]) == consent.state(history)
+
+
+@given(histories)
+def test_what_was_asked_never_becomes_never_asked(history):
+    assert (consent.state(history) is None) == (not history)
+
+
+@given(histories, moments)
+def test_a_new_consent_after_everything_counts(history, at):
+    assume(all(event.at is None or event.at < at for event in history))
+    assert consent.state([*history, Event(True, at)]) == GIVEN
+
+
+# Observed
+
+
+@given(reads, reads, st.booleans(), st.none() | moments)
+def test_observed_follows_the_read(read, last_seen, known, last_read_at):
+    event = consent.observed(
+        read, last_seen, known=known, last_read_at=last_read_at, now=NOW
+    )
+    if read is None or (known and read == last_seen):
+        assert event is None  # nothing was said, or it was said before
+    else:
+        assert event.given == read
+
+
+@given(reads, st.booleans(), moments)
+def test_a_consent_takes_the_start_of_the_span(last_seen, known, last_read_at):
+    event = consent.observed(True, last_seen, known=known, last_read_at=last_read_at, now=NOW)
+    if known and last_seen is not True:
+        assert event == Event(True, last_read_at)
+    elif not known:
+        assert event == Event(True, None)
+
+
+@given(reads, st.booleans(), st.none() | moments)
+def test_a_withdrawal_takes_the_end_of_the_span(last_seen, known, last_read_at):
+    event = consent.observed(False, last_seen, known=known, last_read_at=last_read_at, now=NOW)
+    assert event in (None, Event(False, NOW))
+
+
+@given(histories, reads, moments)
+def test_a_replayed_read_says_nothing(history, read, last_read_at):
+    assert consent.observed(read, read, known=True, last_read_at=last_read_at, now=NOW) is None
+
+
+@given(histories, reads, st.booleans(), st.none() | moments)
+def test_a_read_never_raises_over_a_no_said_since_the_last_read(history, last_seen, known, before):
+    assume(any(not event.given for event in history))
+    latest_no = max(event.at for event in history if not event.given)
+    assume(before is None or before <= latest_no)
+    event = consent.observed(True, last_seen, known=known, last_read_at=before, now=NOW)
+    events = history if event is None else [*history, event]
+    assert consent.state(events) == consent.state(history)
+
+
+# To send
+
+
+@given(states, reads, st.booleans())
+def test_a_consent_is_sent_only_where_it_was_given(wanted, seen, address_changes):
+    if consent.to_send(wanted, seen, address_changes=address_changes) is True:
+        assert wanted == GIVEN
+
+
+@given(reads)
+def test_never_asked_is_sent_as_nothing(seen):
+    assert consent.to_send(None, seen) is None
+
+
+@given(states, reads, st.booleans())
+def test_what_is_there_already_is_not_sent(wanted, seen, address_changes):
+    sent = consent.to_send(wanted, seen, address_changes=address_changes)
+    assert sent is None or sent != seen
+
+
+@given(states, reads, st.booleans())
+def test_sending_settles_it(wanted, seen, address_changes):
+    sent = consent.to_send(wanted, seen, address_changes=address_changes)
+    there = seen if sent is None else sent
+    assert consent.to_send(wanted, there) is None
+    if wanted:
+        assert there is (wanted == GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "expected"),
+    [
+        (GIVEN, True, None),
+        (GIVEN, None, True),
+        (GIVEN, False, True),
+        (WITHDRAWN, True, False),
+        (WITHDRAWN, None, False),
+        (None, True, False),  # given at the old address, not at the new one
+        (None, None, None),
+        (None, False, None),
+    ],
+)
+def test_a_new_address_has_its_own_consent(wanted, seen, expected):
+    assert consent.to_send(wanted, seen, address_changes=True) is expected
