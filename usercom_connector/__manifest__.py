@@ -19,6 +19,11 @@
         "views/res_config_settings_views.xml",
         "views/usercom_menus.xml",
     ],
+    "images": ["static/description/main_screenshot.png"],
+    "assets": {
+        "web.assets_backend": ["usercom_connector/static/src/**/*"],
+        "web.assets_tests": ["usercom_connector/static/tests/tours/**/*"],
+    },
     "application": True,
     "installable": True,
 }

@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-from .places import CHECKOUT
+from .places import CHECKOUT, run_folder
 from .problem import Problem, sentence_for
-from .processes import end_on_signals
+from .processes import belonging_to, end_on_signals
 
 
 def odoo(arguments: list[str]) -> int:
@@ -17,7 +18,9 @@ def odoo(arguments: list[str]) -> int:
     from .runtime import prepare, use_database_server
 
     runtime = prepare("dev", durable=False)
-    _replace(use_database_server(runtime), [*runtime.odoo_command(), *arguments], runtime.variables())
+    _replace(
+        use_database_server(runtime), [*runtime.odoo_command(), *arguments], runtime.variables()
+    )
 
 
 def env(arguments: list[str]) -> int:
@@ -36,6 +39,15 @@ def test(arguments: list[str]) -> int:
     return run_tests(arguments)
 
 
+def i18n(arguments: list[str]) -> int:
+    """Bring the addon's translation files up to date."""
+    from .runtime import prepare
+
+    runtime = prepare("test", durable=False)
+    variables = {**runtime.variables(), "PYTHONPATH": str(CHECKOUT / "bin")}
+    _replace(None, [str(runtime.python), "-m", "_tooling.i18n", *arguments], variables)
+
+
 def keep_postgres(arguments: list[str]) -> int:
     """Keep a cluster running; called by `postgres.join` only."""
     from .postgres import keep
@@ -44,7 +56,7 @@ def keep_postgres(arguments: list[str]) -> int:
     return keep(Path(folder), Path(binaries), durability == "durable", int(lock))
 
 
-def _replace(lock: int | None, command: list[str], variables: dict[str, str]) -> int:
+def _replace(lock: int | None, command: list[str], variables: dict[str, str]) -> NoReturn:
     """Become the command, which inherits the hold on the cluster."""
     if lock is not None:
         os.set_inheritable(lock, True)
@@ -77,11 +89,21 @@ def lint(arguments: list[str]) -> int:
     return run_lint(arguments)
 
 
+def leftovers(arguments: list[str]) -> int:
+    """Tell which processes of this checkout are running; `.ci/run` expects none."""
+    found = belonging_to(run_folder("any").parent)
+    for pid, command in found.items():
+        print(f"still running: {pid} {command}", file=sys.stderr)
+    return 1 if found else 0
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "demo-inside": demo_inside,
     "env": env,
+    "i18n": i18n,
     "keep-postgres": keep_postgres,
+    "leftovers": leftovers,
     "lint": lint,
     "odoo": odoo,
     "test": test,

@@ -103,7 +103,9 @@ class Databases:
         self._execute(SQL("CREATE DATABASE {} " + encoding + " TEMPLATE {}"), name, origin)
         if files_of(self.runtime, origin).is_dir():
             # Odoo never changes a stored file, so the copy can share it.
-            shutil.copytree(files_of(self.runtime, origin), files_of(self.runtime, name), copy_function=os.link)
+            shutil.copytree(
+                files_of(self.runtime, origin), files_of(self.runtime, name), copy_function=os.link
+            )
 
     def _drop(self, name: str) -> None:
         self._execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
@@ -122,7 +124,7 @@ class Databases:
 
     def _lock(self, name: str, *, shared: bool = False) -> None:
         function = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
-        self._query(f"SELECT {function}(%s)", _lock_number(name))  # noqa: S608
+        self._query(f"SELECT {function}(%s)", _lock_number(name))
 
     def _query(self, query: str, *values: object) -> list[tuple[str]]:
         with self._connection.cursor() as cursor:
@@ -156,7 +158,9 @@ class KeptDatabase:
         """Make it with demo data, under another name until it is complete."""
         unfinished = f"{self.name}_new"
         self.drop(unfinished)
-        self._execute("CREATE DATABASE {} ENCODING 'unicode' LC_COLLATE 'C' TEMPLATE template0", unfinished)
+        self._execute(
+            "CREATE DATABASE {} ENCODING 'unicode' LC_COLLATE 'C' TEMPLATE template0", unfinished
+        )
         install(self.runtime, unfinished, modules, log, demo_data=True)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(files_of(self.runtime, self.name), ignore_errors=True)

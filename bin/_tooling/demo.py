@@ -21,6 +21,7 @@ from .say import say
 # No secret: it opens nothing but the simulator on this machine.
 KEY = "DemoKey0" * 8
 IN_STEP_WITHIN = 60
+SERVED = {"odoo": 8069, "simulator": 8070, "page": 8071}
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
@@ -30,12 +31,14 @@ def options(arguments: list[str]) -> argparse.Namespace:
         description="Start Odoo 19 with the addon and demo data, and a stand-in for User.com. "
         "Ctrl-C ends both; the data stay for the next time.",
     )
-    port = {"type": int, "metavar": "PORT"}
-    parser.add_argument("--odoo-port", default=8069, **port, help="%(default)s unless given")
-    parser.add_argument("--simulator-port", default=8070, **port, help="%(default)s unless given")
-    parser.add_argument(
-        "--page-port", default=8071, **port, help="of the page that says what to try; %(default)s"
-    )
+    for what, default in SERVED.items():
+        parser.add_argument(
+            f"--{what}-port",
+            type=int,
+            default=default,
+            metavar="PORT",
+            help=f"where the {what} is served ({default})",
+        )
     parser.add_argument("--reset", action="store_true", help="begin anew, without the old data")
     parser.add_argument(
         "--check",
@@ -57,11 +60,7 @@ def demo(arguments: list[str]) -> int:
 
 
 def _check_ports(given: argparse.Namespace) -> None:
-    chosen = {
-        "--odoo-port": given.odoo_port,
-        "--simulator-port": given.simulator_port,
-        "--page-port": given.page_port,
-    }
+    chosen = {f"--{what}-port": getattr(given, f"{what}_port") for what in SERVED}
     if len(set(chosen.values())) < len(chosen):
         raise Problem("Two of the ports are the same: choose three different ones.")
     for option, port in chosen.items():

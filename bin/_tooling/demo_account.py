@@ -19,7 +19,9 @@ FROM_ODOO = (
     {"name": "Bruno Carvalho", "email": "bruno.carvalho@example.com", "city": "Porto"},
 )
 # Made in User.com, to arrive in Odoo.
-FROM_USERCOM = ({"first_name": "Celina", "last_name": "Nowak", "email": "celina.nowak@example.com"},)
+FROM_USERCOM = (
+    {"first_name": "Celina", "last_name": "Nowak", "email": "celina.nowak@example.com"},
+)
 
 
 def demo_setup(odoo: OdooClient, odoo_url: str, simulator_url: str, key: str) -> None:

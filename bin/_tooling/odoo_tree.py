@@ -53,11 +53,11 @@ class OdooTree:
         release = self.python_path / "odoo" / "release.py"
         return digest(str(self.python_path), release.read_bytes())
 
-    @property
-    def addons_paths(self) -> list[Path]:
-        """Return the folders with Odoo's own addons."""
-        folders = [self.python_path / "odoo" / "addons", self.python_path / "addons"]
-        return [folder for folder in folders if folder.is_dir()]
+    def addon(self, name: str) -> Path:
+        """Return where one of Odoo's own addons lies, if this tree has it."""
+        # A git clone keeps all but `base` beside the package, a Debian package inside.
+        beside = self.python_path / "addons" / name
+        return beside if beside.is_dir() else self.python_path / "odoo" / "addons" / name
 
 
 def find_odoo() -> OdooTree:

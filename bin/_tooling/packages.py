@@ -54,10 +54,8 @@ def _make(folder: Path, odoo: OdooTree) -> None:
     _call([sys.executable, "-m", "venv", *([] if has_pip else ["--without-pip"]), str(folder)])
     with tempfile.TemporaryDirectory(prefix="pip-", dir=folder) as aside:
         pip = ["-m", "pip"] if has_pip else [str(_pip_from_debian(Path(aside)))]
-        _call(
-            [str(python_of(folder)), *pip, "install", "--quiet", "--no-input", "--no-deps"]
-            + ["--disable-pip-version-check", "--requirement", str(LOCK_FILE)]
-        )
+        command = [str(python_of(folder)), *pip, "install", "--quiet", "--no-input", "--no-deps"]
+        _call([*command, "--disable-pip-version-check", "--requirement", str(LOCK_FILE)])
     # Last on the path, so that a tree with more than Odoo in it hides none of our packages.
     (site_packages(folder) / "odoo-tree.pth").write_text(f"{odoo.python_path}\n")
     (folder / COMPLETE).touch()

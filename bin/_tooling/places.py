@@ -24,7 +24,9 @@ def cache_folder() -> Path:
 
 def run_folder(name: str) -> Path:
     """Return the folder for what a command named `name` leaves behind between two runs."""
-    if os.access(CHECKOUT, os.W_OK):
+    if named := os.environ.get("USERCOM_RUN"):
+        folder = Path(named).expanduser().absolute() / name
+    elif os.access(CHECKOUT, os.W_OK):
         folder = CHECKOUT / ".run" / name
     else:
         folder = cache_folder() / "run" / digest(str(CHECKOUT)) / name

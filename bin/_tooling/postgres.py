@@ -29,6 +29,7 @@ PORT = "5432"
 SOCKET = f".s.PGSQL.{PORT}"
 LONGEST_SOCKET = 107
 STARTING_TAKES_AT_MOST = 60
+STOPPING_TAKES_AT_MOST = 30
 # Who runs the server when the caller is root, whom PostgreSQL refuses to serve. It keeps the one
 # right of root that lets it reach files inside folders closed to others, such as /root; so no
 # account is made and no folder is opened.
@@ -113,20 +114,26 @@ def join(cluster: Cluster) -> int:
     try:
         keeper = take(cluster.folder / "keeper.lock", wait=False)
         if keeper is not None:
-            _start_keeper(cluster, keeper)
+            try:
+                _start_keeper(cluster, keeper)
+            finally:
+                # Held by the keeper alone from here on.
+                os.close(keeper)
         deadline = time.monotonic() + STARTING_TAKES_AT_MOST
         while not cluster.answers():
             _check_keeper(cluster, deadline)
             time.sleep(0.05)
     except BaseException:
         os.close(user)
+        wait_until_stopped(cluster)
         raise
     return user
 
 
 def wait_until_stopped(cluster: Cluster) -> None:
     """Wait until the keeper has stopped the server, unless others still use it."""
-    while True:
+    deadline = time.monotonic() + STOPPING_TAKES_AT_MOST
+    while time.monotonic() < deadline:
         alone = take(cluster.folder / "users.lock", wait=False)
         if alone is not None:
             gone = take(cluster.folder / "keeper.lock", wait=False)
@@ -166,7 +173,6 @@ def _start_keeper(cluster: Cluster, lock: int) -> None:
             cwd="/",
             check=True,
         )
-    os.close(lock)
 
 
 def _check_keeper(cluster: Cluster, deadline: float) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from .problem import Problem
+from .say import began
 
 # Once the child has its own session, Ctrl-C in the terminal reaches this process alone, which then
 # ends the child in order. setpriv has the kernel end it where this process gets no time for that.
@@ -65,9 +66,7 @@ def run(
     output: IO[Any] | None = None,
 ) -> tuple[int, str]:
     """Run a process to its end; return its exit code and what it said, unless `output` took it."""
-    process = start(
-        command, variables=variables, folder=folder, output=output or subprocess.PIPE
-    )
+    process = start(command, variables=variables, folder=folder, output=output or subprocess.PIPE)
     try:
         said, _ = process.communicate()
     except BaseException:
@@ -113,7 +112,7 @@ def end_on_signals() -> None:
 def become(command: list[str], variables: dict[str, str]) -> NoReturn:
     """Go on as one of our own commands; a signal that comes on the way is not lost."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    os.execve(command[0], command, variables)
+    os.execve(command[0], command, {**variables, **began()})
 
 
 def hold_signals() -> None:
@@ -124,3 +123,19 @@ def hold_signals() -> None:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def belonging_to(folder: Path) -> dict[int, str]:
+    """Return the processes that our commands started with that folder for their files."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            variables = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        # A zombie has no command line any more.
+        if command and (f"ODOO_RC={folder}/".encode() in variables or f"{folder}/" in command):
+            found[int(process.name)] = command.strip()
+    found.pop(os.getpid(), None)
+    return found

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
-_began = time.monotonic()
+# Handed on by a command that goes on as another one.
+BEGAN = "USERCOM_BEGAN"
+_began = float(os.environ.pop(BEGAN, time.monotonic()))
+
+
+def began() -> dict[str, str]:
+    """Return the variable by which the next command counts on."""
+    return {BEGAN: str(_began)}
 
 
 def say(text: str) -> None:

@@ -7,7 +7,18 @@ from odoo.addons.usercom_connector.sync import values
 from odoo.addons.usercom_connector.sync.mapping import FieldRule
 
 #: Short, so that two draws are often equal, and such that each habit below changes some of them.
-WORDS = ["a", "b", "Anna", "anna", "Łódź", "🎉 Ola", "12 34", "+48600100200", "x" * 70, "Żaneta " * 9]
+WORDS = [
+    "a",
+    "b",
+    "Anna",
+    "anna",
+    "Łódź",
+    "🎉 Ola",
+    "12 34",
+    "+48600100200",
+    "x" * 70,
+    "Żaneta " * 9,
+]
 
 filled = st.sampled_from([values.text(word) for word in WORDS]) | st.text(min_size=1).map(
     values.text

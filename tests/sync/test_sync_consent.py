@@ -70,9 +70,7 @@ def test_a_new_consent_after_everything_counts(history, at):
 
 @given(reads, reads, st.booleans(), st.none() | moments)
 def test_observed_follows_the_read(read, last_seen, known, last_read_at):
-    event = consent.observed(
-        read, last_seen, known=known, last_read_at=last_read_at, now=NOW
-    )
+    event = consent.observed(read, last_seen, known=known, last_read_at=last_read_at, now=NOW)
     if read is None or (known and read == last_seen):
         assert event is None  # nothing was said, or it was said before
     else:

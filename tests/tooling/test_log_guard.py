@@ -14,7 +14,7 @@ from tests.support.logs import Expectation, LogGuard
 
 CHECKOUT = Path(__file__).parents[2]
 
-TESTS = '''
+TESTS = """
 import logging, threading, unittest
 import pytest
 from odoo.tools import mute_logger
@@ -81,7 +81,7 @@ class InUnittest(unittest.TestCase):
     @unittest.expectedFailure
     def test_own_failure_stays(self):
         self.fail("of its own")
-'''
+"""
 
 PASSED = {
     "test_silent",

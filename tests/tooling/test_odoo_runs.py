@@ -23,8 +23,9 @@ class TestHttp(HttpCase):
     def test_a_page_is_served(self) -> None:
         self.assertEqual(self.url_open("/web/login").status_code, 200)
 
-    def test_a_browser_logs_in(self) -> None:
-        self.browser_js("/odoo", "console.log('test successful')", login="admin")
+    def test_a_browser_shows_it(self) -> None:
+        ready = "document.querySelector('input[name=password]') !== null"
+        self.browser_js("/web/login", "console.log('test successful')", ready)
 
 
 def test_a_server_of_its_own(odoo_server: Callable[..., OdooServer]) -> None:

@@ -196,11 +196,6 @@ def _complaints(body: object) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     for name, texts in body.items():
         texts = texts if isinstance(texts, list) else [texts]
-        name = NON_FIELD if name == "detail" else _printable(name)
-        fields.setdefault(name, []).extend(_printable(text) for text in texts[:20])
+        name = NON_FIELD if name == "detail" else str(name)
+        fields.setdefault(name, []).extend(str(text)[:500] for text in texts[:20])
     return fields
-
-
-def _printable(value: object) -> str:
-    """Make a short text of it, without what no database keeps: NUL, and halves of characters."""
-    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]+", " ", str(value)[:500])

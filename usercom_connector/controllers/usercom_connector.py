@@ -9,10 +9,24 @@ MAX_BODY_BYTES = 64 * 1024
 _NOBODYS_SECRET = "-" * 43
 
 
+class RawDispatcher(http.HttpDispatcher):
+    """Leaves query and body to the controller, and so takes any field name and content type.
+
+    Odoo's own would read a body of type form before the controller could see whether it is JSON,
+    and answer 500 to a field named ``self``.
+    """
+
+    routing_type = "usercom_raw"
+
+    def dispatch(self, endpoint, args):
+        self.request.params = dict(args)
+        return self.request.registry["ir.http"]._dispatch(endpoint)
+
+
 class UsercomConnector(http.Controller):
     @http.route(
         "/usercom/webhook/<string:token>",
-        type="http",
+        type=RawDispatcher.routing_type,
         auth="none",
         methods=["POST"],
         csrf=False,
@@ -20,11 +34,13 @@ class UsercomConnector(http.Controller):
         readonly=False,
         max_content_length=MAX_BODY_BYTES,
     )
-    def webhook(self, token, **form):
+    def webhook(self, token):
         """A call of User.com's automation: check the secret, note which contact, and answer.
 
         Nothing of the body is believed but whom it is about (usercom-api.md, section 3).
         """
+        if request.httprequest.method != "POST":
+            return self._answer(405, "Call by POST.")  # Odoo lets OPTIONS pass, whatever the route
         # sudo: the caller has no user; the secret in its header is what lets it in.
         account_id, secret = request.env["usercom.account"].sudo()._webhook_secret_of(token)
         given = request.httprequest.headers.get("X-Usercom-Secret", "")
@@ -33,7 +49,7 @@ class UsercomConnector(http.Controller):
         )
         if not (right and secret):
             return self._answer(404, "There is no such webhook, or its secret is another one.")
-        body = _body(form)
+        body = _body(request.httprequest)
         if body is None:
             return self._answer(400, "The body is neither a JSON object nor a form.")
         # sudo: noting a row is all that this caller may do.
@@ -45,17 +61,21 @@ class UsercomConnector(http.Controller):
         return request.make_json_response({"message": message}, status=status)
 
 
-def _body(form):
+def _body(httprequest):
     """The call's body as a dict, or ``None``.
 
     JSON is taken whatever content type the call names, because User.com's is set by hand
-    (usercom-api.md, section 3): sent as a form, it arrives as the name of a form field.
+    (usercom-api.md, section 3). In a form an object may be JSON within a value, or spread over
+    names like ``user[id]``.
     """
-    as_form = "&".join(f"{name}={value}" if value else name for name, value in form.items())
-    parsed = _json(request.httprequest.get_data()) or _json(as_form)
-    if parsed is None and form:
-        # In a real form the objects are JSON within the values.
-        parsed = {name: _json(value) or value for name, value in form.items()}
+    parsed = _json(httprequest.get_data())
+    if parsed is None and httprequest.form:
+        parsed = {}
+        for name, value in httprequest.form.items():
+            outer, bracket, inner = name.removesuffix("]").partition("[")
+            branch = parsed.setdefault(outer, {}) if bracket else parsed
+            if isinstance(branch, dict):
+                branch[inner if bracket else name] = _json(value) or value
     return parsed if isinstance(parsed, dict) else None
 
 

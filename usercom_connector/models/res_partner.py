@@ -226,10 +226,12 @@ class ResPartner(models.Model):
 
     # === SYNCHRONIZATION === #
 
-    def _usercom_enqueue(self, accounts=None):
+    def _usercom_enqueue(self, accounts=None, urgent=False):
         """Say that these contacts may need sending.
 
-        The rows are inserted by one statement before the transaction commits.
+        The rows are inserted at once before the transaction commits.
+
+        :param urgent: whether they go before all others.
         """
         account_ids = (
             self.env["usercom.account"]._capturing_ids() if accounts is None else accounts.ids
@@ -238,11 +240,13 @@ class ResPartner(models.Model):
             return
         precommit = self.env.cr.precommit
         if "usercom_connector.changes" not in precommit.data:
-            precommit.data["usercom_connector.changes"] = set()
+            precommit.data["usercom_connector.changes"] = {}
             precommit.add(self.env["usercom.change"]._append_gathered)
-        precommit.data["usercom_connector.changes"].update(
-            (account_id, partner_id) for account_id in account_ids for partner_id in self.ids
-        )
+        gathered = precommit.data["usercom_connector.changes"]
+        for account_id in account_ids:
+            for partner_id in self.ids:
+                row = account_id, partner_id
+                gathered[row] = urgent or gathered.get(row, False)
 
     def _usercom_snapshots(self, account):
         """What these contacts hold now, in canonical form.
@@ -260,6 +264,8 @@ class ResPartner(models.Model):
         snapshot = Snapshot(rules, consent_state)
         for rule in rules:
             self._usercom_take_value(rule, snapshot)
+        if consent_state == consent.GIVEN and mapping.EMAIL.attribute not in snapshot.values:
+            snapshot.consent = None  # given for an address that does not travel
         return snapshot
 
     def _usercom_take_value(self, rule, snapshot):

@@ -257,7 +257,7 @@ class UsercomAccount(models.Model):
         for vals in vals_list:
             self._clean_subdomain(vals)
         accounts = super().create(vals_list)
-        self.env.registry.clear_cache()
+        self._forget_cached()
         return accounts
 
     def write(self, vals):
@@ -282,7 +282,7 @@ class UsercomAccount(models.Model):
         if changed:
             changed.write({"state": "draft"})  # what was tested was another address
         if vals.keys() & {"state", "active", "webhook_token", "webhook_secret", "company_id"}:
-            self.env.registry.clear_cache()
+            self._forget_cached()
         if vals.get("state", "paused") != "paused":
             self._answered("paused")
         if "creation_limit" in vals:
@@ -292,8 +292,13 @@ class UsercomAccount(models.Model):
 
     def unlink(self):
         result = super().unlink()
-        self.env.registry.clear_cache()
+        self._forget_cached()
         return result
+
+    def _forget_cached(self):
+        self.env.registry.clear_cache()
+        # Again after the commit: until then others read the state as it was, and remember it.
+        self.env.cr.postcommit.add(self.env.registry.clear_cache)
 
     @api.model
     def _clean_subdomain(self, vals):
@@ -422,21 +427,18 @@ class UsercomAccount(models.Model):
 
     def action_open_bindings(self):
         """The contacts that are tied to this account."""
-        return self._action_open(
-            "usercom.binding", self.env._("Linked Contacts"), [("account_id", "in", self.ids)]
-        )
+        name = self.env._("Linked Contacts")
+        return self._action_open("usercom.binding", name, [("account_id", "in", self.ids)])
 
     def action_open_changes(self):
         """What waits to be sent."""
-        return self._action_open(
-            "usercom.change", self.env._("Changes to Send"), [("account_res_id", "in", self.ids)]
-        )
+        name = self.env._("Changes to Send")
+        return self._action_open("usercom.change", name, [("account_res_id", "in", self.ids)])
 
     def action_open_pings(self):
         """What waits to be read."""
-        return self._action_open(
-            "usercom.ping", self.env._("Contacts to Read"), [("account_res_id", "in", self.ids)]
-        )
+        name = self.env._("Contacts to Read")
+        return self._action_open("usercom.ping", name, [("account_res_id", "in", self.ids)])
 
     def action_open_parked(self):
         """What needs a person: the changes, or the contacts to read where no change does."""

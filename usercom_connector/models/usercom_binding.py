@@ -132,6 +132,12 @@ class UsercomBinding(models.Model):
     @api.model
     def _create_linked(self, account, partner, contact, origin):
         """A binding for a contact that is in User.com already. A User ID it has is kept."""
+        # What waited for a person until these two were tied is looked at again.
+        parked = Domain("account_res_id", "=", account.id) & Domain("due_at", "=", False)
+        seen = Domain("lookup", "=", "id") & Domain("value", "=", str(contact.id))
+        self.env["usercom.ping"].search(parked & seen)._retry()
+        mine = Domain("partner_res_id", "=", partner.id)
+        self.env["usercom.change"].search(parked & mine)._retry()
         return self.create(
             {
                 "account_id": account.id,
@@ -158,17 +164,18 @@ class UsercomBinding(models.Model):
         """
         self.ensure_one()
         refused = self.refused or {}
+        wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
         outgoing = {
             attribute: value
-            for attribute, value in merge.outgoing(
-                snapshot.rules, snapshot.values, self.base_odoo or {}
-            ).items()
+            for attribute, value in wanted.items()
             if attribute not in refused or refused[attribute] != value
         }
         seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
         to_send = consent.to_send(
             snapshot.consent, seen, address_changes=mapping.EMAIL.attribute in outgoing
         )
+        if to_send and mapping.EMAIL.attribute in wanted.keys() - outgoing.keys():
+            to_send = None  # given for an address that User.com does not take
         if to_send is not None and refused.get(mapping.EMAIL_CONSENT) == to_send:
             to_send = None
         body = values.payload(outgoing, self.account_id._country_names())
@@ -183,8 +190,10 @@ class UsercomBinding(models.Model):
             usercom_id=self.usercom_id or None,
             custom_id=self.custom_id,
             revision=self.revision,
+            bases={name: base for name, base in (self.base_odoo or {}).items() if name in outgoing},
             outgoing=outgoing,
             body=body,
+            address=snapshot.values.get(mapping.EMAIL.attribute),
             consent=to_send,
             consent_seen=seen,
         )
@@ -209,11 +218,16 @@ class UsercomBinding(models.Model):
         """
         self.ensure_one()
         if self.revision != job.revision:
-            self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
+            self._record_overtaken(sent)
             return False
-        if self._other_with(sent.usercom_id):
+        if self._other_with("usercom_id", sent.usercom_id):
             raise TakenError(sent.usercom_id)
         base_odoo = dict(self.base_odoo or {}) | sent.outgoing
+        for name in sent.refused:
+            # Was not written, so all is as before; ``refused`` keeps it from going out again.
+            base_odoo.pop(name, None)
+            if name in job.bases:
+                base_odoo[name] = job.bases[name]
         base_usercom = {
             name: value
             for name, value in (self.base_usercom or {}).items()
@@ -251,25 +265,38 @@ class UsercomBinding(models.Model):
                 "revision": self.revision + 1,
             }
         )
-        self._set_notices(
-            "out",
-            self.partner_id._usercom_snapshots(self.account_id)[self.partner_id.id].notices
-            + [
-                ("refused_value", {"attribute": name, "reason": reason})
-                for name, reason in refusals.items()
-            ],
-        )
+        snapshots = self.partner_id._usercom_snapshots(self.account_id)
+        self._note_unsent(snapshots[self.partner_id.id], refusals)
         if sent.contact is not None:
             self._absorb(sent.contact, began)
         else:
             self.synced_at = began
         return True
 
-    def _other_with(self, usercom_id):
+    def _record_overtaken(self, sent):
+        # A read was recorded since the call was planned, and it may show the time before it or
+        # after. So only what was written is noted, and the contact is read again.
+        base_usercom = {
+            name: value
+            for name, value in (self.base_usercom or {}).items()
+            if name not in sent.outgoing
+        }
+        if sent.consent is not None:
+            base_usercom[mapping.EMAIL_CONSENT] = sent.consent
+        self.write(
+            {
+                "base_odoo": (self.base_odoo or {}) | sent.outgoing,
+                "base_usercom": base_usercom,
+                "revision": self.revision + 1,
+            }
+        )
+        self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
+
+    def _other_with(self, name, value):
         return self.search(
             [
                 ("account_id", "=", self.account_id.id),
-                ("usercom_id", "=", usercom_id),
+                (name, "=", value),
                 ("id", "!=", self.id),
             ],
             limit=1,
@@ -345,8 +372,10 @@ class UsercomBinding(models.Model):
             self._write_into(partner, merged)
         self._absorb_consent(contact, merged, now)
         vals = {"usercom_id": str(contact.id), "state": "linked", "synced_at": began}
-        if contact.custom_id and contact.custom_id != self.custom_id:
-            vals |= {"custom_id": contact.custom_id, "send_custom_id": False}
+        if contact.custom_id not in (None, "", self.custom_id):
+            vals["send_custom_id"] = False
+            if not self._other_with("custom_id", contact.custom_id):
+                vals["custom_id"] = contact.custom_id
         elif contact.custom_id:
             vals["send_custom_id"] = False
         if merged.base_odoo != self.base_odoo or merged.base_usercom != self.base_usercom:
@@ -401,11 +430,13 @@ class UsercomBinding(models.Model):
         """The contact was deleted in User.com. It is shown, and never created again by itself."""
         self.write({"state": "gone", "revision": self.revision + 1})
 
-    def _note_unsent(self, snapshot):
+    def _note_unsent(self, snapshot, refusals=()):
         """Note what of the contact cannot travel to User.com now.
 
         A refusal stands as long as the value that was refused would be sent. After that it is
         forgotten, so that the same value is tried anew when somebody enters it again.
+
+        :param refusals: attribute to User.com's words, for what it has just refused.
         """
         wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
         to_send = consent.to_send(
@@ -426,9 +457,12 @@ class UsercomBinding(models.Model):
         kept = [
             (code, args)
             for code, args in self.notices or ()
-            if code == "refused_value" and args.get("attribute") in standing
+            if code == "refused_value" and args["attribute"] in standing.keys() - set(refusals)
         ]
-        self._set_notices("out", snapshot.notices + kept)
+        new = [
+            ("refused_value", {"attribute": name, "reason": refusals[name]}) for name in refusals
+        ]
+        self._set_notices("out", snapshot.notices + kept + new)
 
     def _set_notices(self, direction, notices):
         """Replace what could not travel in one direction.

@@ -41,9 +41,11 @@ class UsercomChange(models.Model):
     @api.model
     def _append_gathered(self):
         """Insert what this transaction's edits have gathered (``res.partner._usercom_enqueue``)."""
-        gathered = self.env.cr.precommit.data.pop("usercom_connector.changes", None)
-        if gathered:
-            self._append(sorted(gathered))
+        gathered = self.env.cr.precommit.data.pop("usercom_connector.changes", {})
+        for urgent in (True, False):
+            rows = sorted(row for row, is_urgent in gathered.items() if is_urgent is urgent)
+            if rows:
+                self._append(rows, urgent)
 
     @api.model
     def _problems(self, account, partner_ids):
@@ -112,8 +114,14 @@ class UsercomChange(models.Model):
     def _plan_one(self, rows, partner, binding, consent_state, takes_part):
         job = None
         if partner and binding and binding.state != "gone":
-            job = rows._job_of(binding, partner._usercom_snapshot(consent_state))
-            return job and replace(job, tried=True)
+            snapshot = partner._usercom_snapshot(consent_state)
+            job = rows._job_of(binding, snapshot)
+            return job and replace(
+                job,
+                tried=True,
+                email=snapshot.values.get("email"),
+                phone=snapshot.values.get("phone_number"),
+            )
         if partner and not binding and takes_part:
             snapshot = partner._usercom_snapshot(consent_state)
             job = exchange.PushJob(
@@ -189,6 +197,11 @@ class UsercomChange(models.Model):
                 other.write({"partner_id": partner.id, "state": "linked"})
                 binding = other
             else:
+                if owner := contact.custom_id and bindings.search(
+                    [*mine, ("custom_id", "=", contact.custom_id)], limit=1
+                ):
+                    self._park("user_id_taken", partner_id=owner.partner_id.id)
+                    return None
                 binding = bindings._create_linked(account, partner, contact, "matched")
             binding._absorb(contact, began)
             return binding
@@ -222,6 +235,11 @@ class UsercomChange(models.Model):
             self.unlink()
             return
         binding._lock()
+        if isinstance(sent, exchange.Overtaken):
+            if binding.state == "new":
+                binding.unlink()
+            self._wait(0, "busy")  # looked up anew, as if it had never been tried
+            return
         if not binding.partner_id:
             # Deleted in Odoo meanwhile. What stays is that it must not come back.
             binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
@@ -230,7 +248,7 @@ class UsercomChange(models.Model):
         try:
             settled = binding._record_sent(job, sent, began)
         except TakenError as taken:
-            owner = binding._other_with(taken.usercom_id)
+            owner = binding._other_with("usercom_id", taken.usercom_id)
             binding.unlink()
             self._park("taken_there", usercom_id=taken.usercom_id, partner_id=owner.partner_id.id)
             return

@@ -42,7 +42,7 @@ class UsercomConsentEvent(models.Model):
         concerned = events.partner_id.sudo() | partners.search(
             [("email_normalized", "in", withdrawn.mapped("address"))]
         )
-        concerned._usercom_enqueue()
+        concerned._usercom_enqueue(urgent=bool(withdrawn))
         concerned.invalidate_recordset(["usercom_email_consent"])
         return events
 

@@ -157,8 +157,11 @@ class UsercomPing(models.Model):
             self._park("not_taking_part", partner_ids=same.ids)
             return False
         mine = [("account_id", "=", account.id)]
-        if people and bindings.search([*mine, ("partner_id", "=", people.id)], limit=1):
-            self._park("taken_here", partner_ids=people.ids)
+        if people and (tied := bindings.search([*mine, ("partner_id", "=", people.id)], limit=1)):
+            if tied.state == "new":
+                self._wait(30, "busy")  # being created there: the push finds out that it is this one
+            else:
+                self._park("taken_here", partner_ids=people.ids)
             return False
         if contact.custom_id:
             other = bindings.search([*mine, ("custom_id", "=", contact.custom_id)], limit=1)

@@ -258,8 +258,8 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_no_identity(self, **args):
         return self.env._(
-            "This call named no contact. In User.com's automation, leave \"Exclude user info from "
-            'call" unticked, as the recipe on the account says.'
+            "This call named no contact. In User.com's automation, switch \"Exclude user info from "
+            'call" off, as the Webhook page of the account says.'
         )
 
     @api.model

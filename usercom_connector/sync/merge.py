@@ -31,7 +31,7 @@ class Merged:
 
     ``into`` is to be written into Odoo, ``out`` into User.com (attribute to canonical value).
     ``base_odoo`` and ``base_usercom`` are the whole new bases; what is in ``out`` keeps its old
-    base on Odoo's side until User.com has confirmed it, or has User.com's value at a first meeting.
+    base on Odoo's side until User.com has confirmed it, or gets the value that lost against it.
     """
 
     base_odoo: dict[str, Any]
@@ -89,8 +89,11 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
     base_theirs = merged.base_usercom.get(name, MISSING)
     merged.base_usercom[name] = theirs
 
+    # What a call is on its way to change may be read before it arrives: only its answer settles it.
+    settles = base_ours is not UNANSWERED
     if ours == theirs:
-        merged.base_odoo[name] = ours
+        if settles:
+            merged.base_odoo[name] = ours
         return
     never_filled = ours is None and base_ours is MISSING
     # A value that cannot be sent is an edit, too, where there was another one before.
@@ -114,8 +117,8 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
         merged.base_odoo[name] = theirs
     elif ours_changed and rule.out and ours is not MISSING:
         merged.out[name] = ours
-        if first_meeting:
-            # The loser is what Odoo's value replaces. Who empties it before it is sent removes it.
+        if theirs_changed and settles:
+            # The loser is what Odoo's value is to replace, also if that is changed back meanwhile.
             merged.base_odoo[name] = theirs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,9 @@ class PushJob:
     ``usercom_id`` is empty while the contact is to be looked up or created; ``revision`` is that
     of the binding whose base the job was worked out from. ``outgoing`` maps attributes to
     canonical values, and ``body`` is what is written for them; the consent comes on top of it.
+    ``bases`` are those of Odoo's side for what goes out, ``address`` is the e-mail address that
+    the consent was given or withdrawn for.
+    ``tried`` says that the contact may have been created by a call whose answer was lost.
     """
 
     partner_id: int
@@ -36,10 +40,13 @@ class PushJob:
     usercom_id: str | None = None
     custom_id: str | None = None
     revision: int = 0
+    bases: dict[str, Any] = field(default_factory=dict)
     outgoing: dict[str, Any] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
+    address: str | None = None
     consent: bool | None = None
     consent_seen: bool | None = None
+    tried: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,11 @@ class Sent:
     refused: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Overtaken:
+    """Not sent: the contact that was to be created has come to User.com by another way."""
+
+
 def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
     """Who in User.com has this contact's e-mail address, or phone number if it has no address."""
     if job.email:
@@ -67,17 +79,23 @@ def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
     return [contact for contact in found if values.alike(job.phone, contact.phone_number)]
 
 
-def send(usercom: client.UserCom, job: PushJob) -> Sent:
+def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     """Create or update one contact.
 
     A consent that was given goes out only after a fresh read shows no newer "no"; the read and the
-    write follow each other in this thread (design.md, section 6).
+    write follow each other in this thread (design.md, section 6). What may have been created by an
+    earlier call is looked for first, because the look-up before that call may be hours old.
     """
-    fresh = None
-    if job.consent and job.usercom_id:
-        fresh = usercom.contact(int(job.usercom_id))
+    creates_again = job.tried and not job.usercom_id
+    fresh = _fresh(usercom, job) if job.consent or creates_again else None
+    if creates_again and fresh is None and _is_overtaken(usercom, job):
+        return Overtaken()
+    if fresh is not None:
+        job = replace(job, usercom_id=str(fresh.id))
+    if fresh is not None and job.consent:
         seen = values.boolean(fresh.get(mapping.EMAIL_CONSENT))
-        if seen is False and job.consent_seen is not False:
+        newer_no = seen is False and job.consent_seen is not False
+        if newer_no or not (mapping.EMAIL.attribute in job.body or _is_at(fresh, job.address)):
             job = replace(job, consent=None)
     body = dict(job.body)
     if job.consent is not None:
@@ -93,6 +111,10 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent:
         rest = {name: value for name, value in body.items() if values.attribute_of(name) not in bad}
         if not bad or not (rest or job.usercom_id is None):
             raise
+        if mapping.EMAIL.attribute in bad and job.consent:
+            # It was given for an address that User.com does not take.
+            rest.pop(mapping.EMAIL_CONSENT, None)
+            job = replace(job, consent=None)
         for name, texts in error.fields.items():
             refused[values.attribute_of(name)] = " ".join(texts)
         answer = _write(usercom, job, rest)
@@ -101,6 +123,24 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent:
     if isinstance(answer, client.Contact):
         return Sent(str(answer.id), answer, kept, consent, refused)
     return Sent(str(answer.id), None, kept, consent, refused)
+
+
+def _is_overtaken(usercom: client.UserCom, job: PushJob) -> bool:
+    return any(contact.custom_id != job.custom_id for contact in look_up(usercom, job))
+
+
+def _is_at(contact: client.Contact, address: str | None) -> bool:
+    return (contact.email or "").strip().casefold() == (address or "").casefold()
+
+
+def _fresh(usercom: client.UserCom, job: PushJob) -> client.Contact | None:
+    """The contact as it is now, if it is there."""
+    if job.usercom_id:
+        return usercom.contact(int(job.usercom_id))
+    if job.tried:
+        with contextlib.suppress(client.Gone):
+            return usercom.contact_by_custom_id(job.custom_id or "")
+    return None
 
 
 def _write(

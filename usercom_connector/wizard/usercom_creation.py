@@ -15,7 +15,7 @@ class UsercomCreation(models.TransientModel):
     count = fields.Integer("Waiting Now", compute="_compute_count")
     creation_limit = fields.Integer(related="account_id.creation_limit")
     include_existing = fields.Boolean(
-        "Create those that are here already, too",
+        "Create these now, too",
         help="Otherwise only contacts that are saved from now on are created.",
     )
 

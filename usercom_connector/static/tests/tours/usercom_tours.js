@@ -1,0 +1,214 @@
+import { rpc } from "@web/core/network/rpc";
+import { registry } from "@web/core/registry";
+import { stepUtils } from "@web_tour/tour_utils";
+
+const KEY = "k".repeat(64);
+
+function openAccounts() {
+    return [
+        ...stepUtils.goToAppSteps("usercom_connector.usercom_menu_root", "Open the app"),
+        { trigger: ".o_breadcrumb:contains(Accounts)" },
+    ];
+}
+
+function openAccount(name) {
+    return [
+        ...openAccounts(),
+        { trigger: `.o_data_row .o_data_cell:contains(${name})`, run: "click" },
+        { trigger: ".o_form_view [name=subdomain]" },
+    ];
+}
+
+function fillConnection(name, key) {
+    return [
+        { trigger: ".o_list_button_add", run: "click" },
+        {
+            content: "Nothing that could change is shown before the account is saved",
+            trigger: ".o_form_view .tab-pane:contains(as soon as the account is saved)",
+        },
+        { trigger: ".o_field_widget[name=name] input", run: `edit ${name}` },
+        { trigger: ".o_field_widget[name=subdomain] input", run: "edit https://acme.user.com/" },
+        { trigger: ".o_field_widget[name=rest_key_input] input[type=password]", run: `edit ${key}` },
+        { trigger: "button[name=action_test_connection]", run: "click" },
+    ];
+}
+
+registry.category("web_tour.tours").add("usercom_connect", {
+    steps: () => [
+        ...stepUtils.goToAppSteps("base.menu_management", "Open Apps"),
+        { trigger: ".o_searchview_input", run: "edit User.com" },
+        { trigger: ".o_searchview_input", run: "press Enter" },
+        { trigger: ".o_kanban_record:contains(User.com Connector)" },
+        ...openAccounts(),
+        ...fillConnection("Acme live", KEY),
+        { trigger: ".o_notification:contains(Connection works)" },
+        {
+            content: "The pasted address has become the subdomain",
+            trigger: ".o_field_widget[name=subdomain] input:value(acme)",
+        },
+        {
+            content: "The key is not shown again",
+            trigger: ".o_field_widget[name=rest_key_input] input:value()",
+            run() {
+                if (!this.anchor.placeholder.startsWith("Stored")) {
+                    throw new Error("The form does not say that a key is stored");
+                }
+            },
+        },
+        { trigger: ".o_arrow_button_current:contains(Connected)" },
+        { trigger: "button[name=action_start]", run: "click" },
+        { trigger: ".o_arrow_button_current:contains(Running)" },
+        { trigger: "button[name=action_pause]" },
+    ],
+});
+
+registry.category("web_tour.tours").add("usercom_wrong_key", {
+    steps: () => [
+        ...openAccounts(),
+        ...fillConnection("Acme live", "abc123"),
+        { trigger: ".modal:contains(A REST key has 64 letters and digits)" },
+        { trigger: ".modal .modal-footer .btn-primary", run: "click" },
+        { trigger: "body:not(:has(.modal))" },
+        { trigger: ".o_field_widget[name=rest_key_input] input", run: `edit ${"w".repeat(64)}` },
+        { trigger: "button[name=action_test_connection]", run: "click" },
+        { trigger: ".o_notification:contains(User.com does not know this REST key)" },
+        { trigger: ".o_field_widget[name=check_result]:contains(does not know this REST key)" },
+        { trigger: ".o_arrow_button_current:contains(Draft)" },
+        { content: "It cannot be started", trigger: "body:not(:has(button[name=action_start]))" },
+    ],
+});
+
+registry.category("web_tour.tours").add("usercom_creation", {
+    steps: () => [
+        ...openAccount("Acme live"),
+        { trigger: "button.o_usercom_usercom_on", run: "click" },
+        {
+            content: "The dialog says how many",
+            trigger: ".modal:contains(not linked with User.com now) [name=count]:contains(/^3$/)",
+        },
+        { trigger: ".modal .btn-secondary:contains(Cancel)", run: "click" },
+        { trigger: "body:not(:has(.modal))" },
+        {
+            content: "It is still off",
+            trigger: "button.o_usercom_usercom_on",
+            run: "click",
+        },
+        { trigger: ".modal [name=include_existing] input", run: "click" },
+        { trigger: ".modal button[name=action_switch_on]", run: "click" },
+        { trigger: "button.o_usercom_usercom_off" },
+        { trigger: "button.o_usercom_odoo_on", run: "click" },
+        {
+            trigger: ".modal:contains(User.com called about) [name=count]:contains(/^1$/)",
+        },
+        { trigger: ".modal button[name=action_switch_on]", run: "click" },
+        { trigger: "button.o_usercom_odoo_off" },
+    ],
+});
+
+const copied = [];
+
+registry.category("web_tour.tours").add("usercom_copy", {
+    steps: () => [
+        ...openAccount("Acme live"),
+        {
+            content: "The secret is not on the screen until somebody asks",
+            trigger: "[data-header=X-Usercom-Secret] .o_usercom_header_value code:contains(••••)",
+            run() {
+                navigator.clipboard.writeText = async (text) => copied.push(text);
+            },
+        },
+        ...["webhook_url", "webhook_headers", "webhook_body"].map((field) => ({
+            trigger: `[name=${field}] .o_clipboard_button`,
+            run() {
+                for (const button of document.querySelectorAll(
+                    `[name=${field}] .o_clipboard_button`
+                )) {
+                    button.click();
+                }
+            },
+        })),
+        {
+            content: "What was copied is exactly what the server expects",
+            trigger: "body",
+            async run() {
+                const [account] = await rpc("/web/dataset/call_kw/usercom.account/search_read", {
+                    model: "usercom.account",
+                    method: "search_read",
+                    args: [
+                        [["name", "=", "Acme live"]],
+                        ["webhook_url", "webhook_headers", "webhook_body"],
+                    ],
+                    kwargs: {},
+                });
+                const headers = account.webhook_headers.split("\n").map((line) => line.split(": "));
+                const expected = [account.webhook_url, ...headers.flat(), account.webhook_body];
+                if (JSON.stringify(copied) !== JSON.stringify(expected)) {
+                    throw new Error(`Copied ${copied}`);
+                }
+            },
+        },
+        { trigger: "[data-header=X-Usercom-Secret] button:has(.fa-eye)", run: "click" },
+        { trigger: "[data-header=X-Usercom-Secret] code:not(:contains(••••)):contains(/^.{43}$/)" },
+    ],
+});
+
+function setConsent(label) {
+    return [
+        { trigger: ".o_field_widget[name=usercom_email_consent] input", run: "click" },
+        { trigger: `.o_select_menu_item:contains(${label})`, run: "click" },
+        ...stepUtils.saveForm(),
+        {
+            trigger: `.o_field_widget[name=usercom_consent_event_ids] .o_data_row:first .badge:contains(${label})`,
+        },
+    ];
+}
+
+registry.category("web_tour.tours").add("usercom_salesperson", {
+    steps: () => [
+        { trigger: ".o_form_view .nav-link:contains(User.com)", run: "click" },
+        { trigger: "[name=usercom_email_consent] input[placeholder='Never asked']" },
+        ...setConsent("Given"),
+        ...setConsent("Withdrawn"),
+        {
+            content: "Both words stay in the history",
+            trigger: "[name=usercom_consent_event_ids] .o_data_row:eq(1) .badge:contains(Given)",
+        },
+    ],
+});
+
+function noOverflow() {
+    return {
+        content: "Nothing is wider than the screen",
+        trigger: "body",
+        run() {
+            for (const element of [document.documentElement, ...document.querySelectorAll(".o_content")]) {
+                if (element.scrollWidth > element.clientWidth) {
+                    throw new Error(`${element.className}: ${element.scrollWidth} px wide`);
+                }
+            }
+        },
+    };
+}
+
+registry.category("web_tour.tours").add("usercom_phone_contact", {
+    steps: () => [
+        { trigger: ".o_form_view .nav-link:contains(User.com)", run: "click" },
+        {
+            trigger: "[name=usercom_consent_event_ids] .o_kanban_record:contains(jan@example.com)",
+        },
+        noOverflow(),
+    ],
+});
+
+registry.category("web_tour.tours").add("usercom_phone_account", {
+    steps: () => [
+        { trigger: ".o_form_view .o_usercom_headers" },
+        noOverflow(),
+        { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
+        { trigger: ".tab-pane td:contains(email_consent)" },
+        noOverflow(),
+        { trigger: ".o_form_view .nav-link:contains(Advanced)", run: "click" },
+        { trigger: ".tab-pane [name=profile_url_template]" },
+        noOverflow(),
+    ],
+});
