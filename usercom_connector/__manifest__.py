@@ -25,5 +25,4 @@
         "web.assets_tests": ["usercom_connector/static/tests/tours/**/*"],
     },
     "application": True,
-    "installable": True,
 }

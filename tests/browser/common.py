@@ -12,6 +12,13 @@ from odoo.tests.common import HttpCase, _find_executable, get_db_name, tagged
 
 from simulator.testing import running_simulator
 
+#: What the web client loads in a test.
+BUNDLES = (
+    "web.assets_web",
+    "web.assets_web_print",
+    "web.assets_tests",
+    "web.__assets_tests_call__",
+)
 KEY = "k" * 64
 
 _with_bundles = set()
@@ -43,7 +50,10 @@ class BrowserCase(HttpCase):
         database = get_db_name()
         if database not in _with_bundles:
             with Registry(database).cursor() as cr:
-                api.Environment(cr, SUPERUSER_ID, {})["ir.qweb"]._pregenerate_assets_bundles()
+                qweb = api.Environment(cr, SUPERUSER_ID, {})["ir.qweb"]
+                for bundle in BUNDLES:
+                    qweb._get_asset_bundle(bundle, css=False, js=True).js()
+                    qweb._get_asset_bundle(bundle, css=True, js=False).css()
             _with_bundles.add(database)
 
     @classmethod
@@ -54,7 +64,7 @@ class BrowserCase(HttpCase):
         return super()._request_handler(session, request, **kwargs)
 
     def browser_js(self, *args, **kwargs):
-        """Run JavaScript in the browser. A Chromium that is there and does not start is a failure."""
+        """Run JavaScript in the browser; a Chromium that does not start is a failure."""
         try:
             return super().browser_js(*args, **kwargs)
         except unittest.SkipTest as reason:

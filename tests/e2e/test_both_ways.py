@@ -1,4 +1,7 @@
-"""A contact and a consent travel both ways, between real processes, within seconds."""
+"""A contact and a consent travel both ways, between real processes, within seconds.
+
+Odoo runs as one process with its scheduled actions, and again as several (``--workers``).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ def named(switches: dict[str, Any]) -> str:
 
 
 @contextmanager
-def timed(what: str, arrived: Callable[[], Any], explain: Callable[[], str] = str) -> Iterator[None]:
+def timed(
+    what: str, arrived: Callable[[], Any], explain: Callable[[], str] = str
+) -> Iterator[None]:
     """Measure from before the edit in the block until it has arrived."""
     started = time.monotonic()
     yield
@@ -40,11 +45,24 @@ def timed(what: str, arrived: Callable[[], Any], explain: Callable[[], str] = st
     measured(what, time.monotonic() - started)
 
 
+@in_one_process
 @pytest.mark.parametrize("switches", SWITCHES, ids=named)
 def test_a_contact_and_its_consent_travel_both_ways(
     sides: TwoSides, switches: dict[str, Any]
 ) -> None:
     sides.sim.switch(**switches)
+    travel_both_ways(sides)
+
+
+@pytest.mark.parametrize("running_sides", ["workers"], indirect=True)
+@pytest.mark.parametrize("switches", SWITCHES[:3:2], ids=named)
+def test_they_travel_between_several_processes(sides: TwoSides, switches: dict[str, Any]) -> None:
+    sides.sim.switch(**switches)
+    travel_both_ways(sides)
+
+
+def travel_both_ways(sides: TwoSides) -> None:
+    """Do on each side what people do, and measure how long it takes to the other."""
     [poland] = sides.call("res.country", "search", [["code", "=", "PL"]])
 
     # Made in Odoo.
@@ -52,7 +70,9 @@ def test_a_contact_and_its_consent_travel_both_ways(
     ids: list[int] = []
     with timed(
         "new in Odoo",
-        lambda: any(c["email"].lower() == email.lower() for c in sides.sim.contacts() if c["email"]),
+        lambda: any(
+            c["email"].lower() == email.lower() for c in sides.sim.contacts() if c["email"]
+        ),
     ):
         ids.append(
             sides.add_partner(
@@ -165,7 +185,6 @@ def test_the_webhook_overtakes_the_answer(sides: TwoSides) -> None:
         {"exclude_user": True, "extra": {"id": "{{ user.id }}"}},
         {"duplicate": True, "booleans": "True"},
         {"out_of_order": True},
-        {"delay": 1.0},
     ],
     ids=named,
 )

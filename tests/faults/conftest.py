@@ -50,9 +50,7 @@ def running(
         "--load=base,rpc,web,usercom_connector_test_kill",
     ]
     file = folder / "kill"
-    with two_sides(
-        databases, folder, arguments=arguments, USERCOM_TEST_KILL=str(file)
-    ) as sides:
+    with two_sides(databases, folder, arguments=arguments, USERCOM_TEST_KILL=str(file)) as sides:
         yield sides, file
 
 
@@ -65,7 +63,7 @@ def killer(running: tuple[TwoSides, Path]) -> Iterator[Killer]:
     if sides.server.process.poll() is not None:
         sides.restart_odoo()
     for table in QUEUES:
-        sides.query(f"DELETE FROM {table}")  # noqa: S608
+        sides.query(f"DELETE FROM {table}")
     sides.query("UPDATE usercom_stream SET rest_until = NULL, failures = 0")
     sides.set_webhook()
     sides.sim.reset_calls()

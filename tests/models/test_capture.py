@@ -75,6 +75,8 @@ class TestCapture(Capturing, TransactionCase):
         self.assert_rows(one)
         many = self.partners.create([{"name": f"P{i}"} for i in range(5)])
         self.assert_rows(many)
+        # Also one that leaves nothing to be computed after the insertion.
+        self.assert_rows(self.partners.create({"name": "Two", "partner_share": True}))
 
     def test_write_of_each_field(self):
         for name, value in {

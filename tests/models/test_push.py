@@ -31,7 +31,10 @@ class TestPush(SyncCase):
 
     def test_in(self):
         there = self.sim.add_contact(
-            email="ola@example.com", first_name="Ola", last_name="Nowa", status="user",
+            email="ola@example.com",
+            first_name="Ola",
+            last_name="Nowa",
+            status="user",
             attributes={"email_consent": True},
         )
         self.ping(there["id"])

@@ -229,7 +229,7 @@ class TwoSides:
             (table, *row)
             for table in QUEUES
             for row in self.query(
-                f"SELECT id, due_at, attempts, problem_code, problem_args FROM {table} ORDER BY id"  # noqa: S608
+                f"SELECT id, due_at, attempts, problem_code, problem_args FROM {table} ORDER BY id"
             )
         ]
 
@@ -302,7 +302,7 @@ class TwoSides:
         self.query("UPDATE usercom_stream SET rest_until = NULL")
         for table in QUEUES:
             self.query(
-                f"UPDATE {table} SET due_at = now() AT TIME ZONE 'UTC' WHERE due_at IS NOT NULL"  # noqa: S608
+                f"UPDATE {table} SET due_at = now() AT TIME ZONE 'UTC' WHERE due_at IS NOT NULL"
             )
         self.query(
             """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from odoo.addons.usercom_connector.sync.mapping import FIXED_MAPPING, FieldRule, rules_for
-from odoo.addons.usercom_connector.sync.merge import merge, outgoing
+from odoo.addons.usercom_connector.sync.merge import UNANSWERED, merge, outgoing
 
 from .strategies import canonical, filled, habits, rules, sides, stored
 
@@ -236,6 +236,41 @@ def test_an_edit_in_odoo_that_cannot_be_sent_is_not_overwritten(held, theirs):
     del pair.odoo["f0"]
     pair.edit_there({"f0": theirs})
     assert "f0" not in pair.pull().into
+
+
+@given(sides(), filled, filled)
+def test_an_edit_that_won_and_was_changed_back(held, ours, theirs):
+    assume(len({ours, theirs, held["f0"]}) == 3)
+    pair = in_step([FieldRule(name, name) for name in NAMES], held)
+    pair.odoo["f0"] = ours
+    pair.edit_there({"f0": theirs})
+    pair.pull()
+    pair.odoo["f0"] = held["f0"]  # before it was sent
+    pair.push()
+    pair.settle()
+    assert pair.odoo["f0"] == pair.there["f0"]
+
+
+# Written, and the answer has not come
+
+
+@given(canonical, canonical)
+def test_after_a_lost_answer_whatever_odoo_holds_goes_out(ours, theirs):
+    rule, odoo, base = FieldRule("f0", "f0"), {"f0": ours}, {"f0": UNANSWERED}
+    assert outgoing([rule], odoo, base) == odoo
+    assume(ours != theirs)
+    for known in ({}, {"f0": theirs}, {"f0": ours}, {"f0": None}):
+        merged = merge([rule], odoo, {"f0": theirs}, base, known)
+        assert (merged.into, merged.out) == ({}, odoo)
+        assert merged.base_odoo["f0"] is UNANSWERED
+
+
+@given(canonical, canonical)
+def test_a_read_does_not_settle_what_a_call_may_still_change(value, before):
+    rule, base = FieldRule("f0", "f0"), {"f0": UNANSWERED}
+    merged = merge([rule], {"f0": value}, {"f0": value}, base, {"f0": before})
+    assert merged.base_odoo["f0"] is UNANSWERED
+    assert (merged.into, merged.out) == ({}, {})
 
 
 # First meeting

@@ -8,5 +8,4 @@ from . import usercom_queue
 from . import usercom_change
 from . import usercom_ping
 from . import res_partner
-from . import base_partner_merge
 from . import res_config_settings

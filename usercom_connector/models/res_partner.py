@@ -255,9 +255,7 @@ class ResPartner(models.Model):
         """
         partners = self.with_company(account.company_id or self.env.company)
         consents = self.env["usercom.consent.event"].sudo()._states(partners)  # as in the compute
-        return {
-            partner.id: partner._usercom_snapshot(consents[partner.id]) for partner in partners
-        }
+        return {partner.id: partner._usercom_snapshot(consents[partner.id]) for partner in partners}
 
     def _usercom_snapshot(self, consent_state):
         rules = mapping.rules_for(has_parent=bool(self.parent_id))

@@ -484,7 +484,7 @@ class UsercomAccount(models.Model):
         # sudo: the caller is nobody yet; that is what this is looked up for.
         return {
             account.webhook_token: (account.id, account.webhook_secret or "")
-            for account in self.sudo().search([])
+            for account in self.sudo().search([("webhook_secret", "!=", False)])
         }
 
     @api.model
@@ -592,12 +592,11 @@ class UsercomAccount(models.Model):
 
     def _release(self, code):
         """Let rows that wait for a decision of this account go on."""
+        held = [("account_res_id", "in", self.ids), ("problem_code", "=", code)]
         for model in ("usercom.change", "usercom.ping"):
             # sudo: rows are not edited by hand; who decides for the account lets them go on.
-            rows = self.env[model].sudo().search(
-                [("account_res_id", "in", self.ids), ("problem_code", "=", code)]
-            )
-            rows.sudo()._retry()  # sudo: rows are not edited by hand; this is a decision's effect
+            rows = self.env[model].sudo().search(held)
+            rows._retry()
             rows._wake()
 
     def _retry_refused(self, attribute):
@@ -650,24 +649,19 @@ class UsercomAccount(models.Model):
     @api.model
     @ormcache()
     def _country_codes(self):
-        """Country names in all installed languages, and codes, to the code.
+        """Country codes, and country names in English and all installed languages, to the code.
 
         :return: dict of case-folded text to upper-case code.
         """
-        codes = {}
-        for lang, _name in self.env["res.lang"].get_installed():
-            for country in self.env["res.country"].with_context(lang=lang).search([]):
-                if country.code:
-                    codes[country.name.casefold()] = country.code
-                    codes[country.code.casefold()] = country.code
-        for country in self.env["res.country"].with_context(lang="en_US").search([]):
-            if country.code:
-                codes[country.name.casefold()] = country.code
-        return codes
+        languages = {lang for lang, _name in self.env["res.lang"].get_installed()} | {"en_US"}
+        names = [name for lang in languages for name in self._country_names(lang).items()]
+        codes = {code.casefold(): code for code, _name in names}
+        return {name.casefold(): code for code, name in names} | codes
 
     @api.model
-    @ormcache()
-    def _country_names(self):
-        """Country code to the English name, the form in which User.com holds countries."""
-        countries = self.env["res.country"].with_context(lang="en_US").search([])
-        return {country.code: country.name for country in countries if country.code}
+    @ormcache("lang")
+    def _country_names(self, lang="en_US"):
+        """Country code to name. User.com holds the English ones."""
+        countries = self.env["res.country"].with_context(lang=lang)
+        found = countries.search_fetch([("code", "!=", False)], ["code", "name"])
+        return {country.code: country.name for country in found}

@@ -159,7 +159,9 @@ class UsercomPing(models.Model):
         mine = [("account_id", "=", account.id)]
         if people and (tied := bindings.search([*mine, ("partner_id", "=", people.id)], limit=1)):
             if tied.state == "new":
-                self._wait(30, "busy")  # being created there: the push finds out that it is this one
+                self._wait(
+                    30, "busy"
+                )  # being created there: the push finds out that it is this one
             else:
                 self._park("taken_here", partner_ids=people.ids)
             return False

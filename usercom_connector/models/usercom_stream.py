@@ -14,7 +14,7 @@ class UsercomStream(models.Model):
     _name = "usercom.stream"
     _description = "User.com Stream"
 
-    account_id = fields.Many2one("usercom.account", required=True, ondelete="cascade")
+    account_id = fields.Many2one("usercom.account", required=True, index=True, ondelete="cascade")
     direction = fields.Selection(
         [("push", "Odoo to User.com"), ("pull", "User.com to Odoo")], required=True
     )

@@ -25,10 +25,10 @@ def worker_lock(dbname: str, account_id: int, direction: str) -> Iterator[bool]:
     with contextlib.closing(sql_db.db_connect(dbname).cursor()) as cr:
         cr.execute(SQL("SELECT pg_try_advisory_lock(%s, %s)", key, account_id))
         (mine,) = cr.fetchone()
-        cr.commit()
+        cr.commit()  # pylint: disable=invalid-commit
         try:
             yield mine
         finally:
             if mine:
                 cr.execute(SQL("SELECT pg_advisory_unlock(%s, %s)", key, account_id))
-                cr.commit()
+                cr.commit()  # pylint: disable=invalid-commit

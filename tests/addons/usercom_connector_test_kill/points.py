@@ -58,7 +58,11 @@ def watch(owner, attribute, name):
 # The save, the webhook, and what follows their commits.
 watch(UsercomChange, "_append_gathered", "save.rows")
 watch(UsercomConnector, "webhook", "webhook")
-watch(wake, "soon", lambda dbname, cron_xmlid: f"wake.{cron_xmlid.removeprefix('usercom_connector.ir_cron_')}")
+watch(
+    wake,
+    "soon",
+    lambda dbname, cron_xmlid: f"wake.{cron_xmlid.removeprefix('usercom_connector.ir_cron_')}",
+)
 # Out.
 watch(UsercomChange, "_plan", "push.plan")
 watch(exchange, "look_up", "push.look_up")
