@@ -66,6 +66,10 @@ class TestAccount(SyncCase):
         with self.assertRaisesRegex(UserError, "make another account"):
             self.account.subdomain = "other"
         self.account.subdomain = "https://acme.user.com"
+        self.make_linked()
+        self.account.action_take_over()
+        with self.assertRaisesRegex(UserError, "make another account"):
+            self.account.subdomain = "other"
 
     def test_nothing_is_created_before_somebody_says_so(self):
         account = self.new_account()

@@ -262,9 +262,9 @@ class UsercomAccount(models.Model):
 
     def write(self, vals):
         self._clean_subdomain(vals)
-        if "subdomain" in vals and any(
-            account.subdomain != vals["subdomain"] and account.state in ("running", "paused")
-            for account in self
+        moving = self.filtered(lambda account: account.subdomain != vals.get("subdomain"))
+        if "subdomain" in vals and (
+            set(moving.mapped("state")) & {"running", "paused"} or moving._has_bindings()
         ):
             raise UserError(
                 self.env._(
@@ -299,6 +299,11 @@ class UsercomAccount(models.Model):
         self.env.registry.clear_cache()
         # Again after the commit: until then others read the state as it was, and remember it.
         self.env.cr.postcommit.add(self.env.registry.clear_cache)
+
+    def _has_bindings(self):
+        # sudo: whoever may edit the account, its bindings in other companies count as well.
+        bindings = self.env["usercom.binding"].sudo()
+        return bool(bindings.search_count([("account_id", "in", self.ids)], limit=1))
 
     @api.model
     def _clean_subdomain(self, vals):
