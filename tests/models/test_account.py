@@ -158,3 +158,26 @@ class TestAccount(SyncCase):
         for code in client.CODES | set(map(str, client.Kind)):
             with self.subTest(code):
                 self.assertGreater(len(sentence._of(code)), len(code) + 10)
+
+    def test_a_defect_in_one_account_does_not_stop_the_others(self):
+        second = self.new_account(sequence=99)
+        self.connect(second)
+        partner = self.make_partner()
+        claim = type(self.env["usercom.change"])._claim
+
+        def broken_for_the_first(change, account):
+            if account == self.account:
+                raise ZeroDivisionError
+            return claim(change, account)
+
+        # Odoo's assertRaises would take back what the run has committed.
+        with patch.object(type(self.env["usercom.change"]), "_claim", broken_for_the_first):
+            try:
+                self.push()
+            except ZeroDivisionError:
+                failed = True
+        self.assertTrue(failed, "the run counts as failed")
+        self.assertFalse(self.binding(partner))
+        self.assertTrue(self.changes())
+        binding = self.env["usercom.binding"].search([("partner_id", "=", partner.id)])
+        self.assertEqual((binding.account_id, binding.state), (second, "linked"))

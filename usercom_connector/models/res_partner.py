@@ -231,19 +231,17 @@ class ResPartner(models.Model):
 
         The rows are inserted at once before the transaction commits.
 
+        :param accounts: where to; all that capture changes if it is left out.
         :param urgent: whether they go before all others.
         """
-        account_ids = (
-            self.env["usercom.account"]._capturing_ids() if accounts is None else accounts.ids
-        )
-        if not account_ids or not self.ids:
+        if not self.ids or not self.env["usercom.account"]._is_any_connected():
             return
         precommit = self.env.cr.precommit
         if "usercom_connector.changes" not in precommit.data:
             precommit.data["usercom_connector.changes"] = {}
             precommit.add(self.env["usercom.change"]._append_gathered)
         gathered = precommit.data["usercom_connector.changes"]
-        for account_id in account_ids:
+        for account_id in [None] if accounts is None else accounts.ids:
             for partner_id in self.ids:
                 row = account_id, partner_id
                 gathered[row] = urgent or gathered.get(row, False)

@@ -470,9 +470,15 @@ class UsercomAccount(models.Model):
 
     @api.model
     @ormcache()
-    def _capturing_ids(self):
-        """The accounts for which changes are noted: those running, and those that pause."""
-        return tuple(self.sudo().search([("state", "in", ("running", "paused"))]).ids)
+    def _is_any_connected(self):
+        """Whether a save may have to note a change at all; which account's, its ``INSERT`` asks.
+
+        Connected accounts count as well: the answer is known a while before it matters, so that no
+        transaction that is older than an account's start remembers the wrong one.
+        """
+        # sudo: whoever saves a contact need not be allowed to see accounts.
+        started = [("state", "in", ("connected", "running", "paused"))]
+        return bool(self.sudo().search_count(started, limit=1))
 
     @api.model
     def _webhook_secret_of(self, token):

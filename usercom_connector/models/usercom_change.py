@@ -2,6 +2,7 @@ from dataclasses import replace
 from functools import partial
 
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 from .. import client
 from ..tools import exchange
@@ -42,10 +43,30 @@ class UsercomChange(models.Model):
     def _append_gathered(self):
         """Insert what this transaction's edits have gathered (``res.partner._usercom_enqueue``)."""
         gathered = self.env.cr.precommit.data.pop("usercom_connector.changes", {})
-        for urgent in (True, False):
-            rows = sorted(row for row, is_urgent in gathered.items() if is_urgent is urgent)
-            if rows:
-                self._append(rows, urgent)
+        rows = [
+            SQL("(%s::integer, %s, %s)", account_id, partner_id, urgent)
+            for (account_id, partner_id), urgent in gathered.items()
+        ]
+        if not rows:
+            return
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO usercom_change
+                            (account_res_id, partner_res_id, due_at, attempts, urgent)
+                SELECT account.id, edit.partner_id, %(now)s, 0, edit.urgent
+                  FROM (VALUES %(rows)s) AS edit (account_id, partner_id, urgent)
+                  JOIN usercom_account AS account
+                    ON account.id = COALESCE(edit.account_id, account.id)
+                 WHERE account.active AND account.state IN ('running', 'paused')
+              ORDER BY account.id, edit.partner_id
+                """,
+                now=fields.Datetime.now(),
+                rows=SQL(", ").join(rows),
+            )
+        )
+        if self.env.cr.rowcount:
+            self._wake()
 
     @api.model
     def _problems(self, account, partner_ids):

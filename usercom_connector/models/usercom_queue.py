@@ -22,6 +22,8 @@ _logger = logging.getLogger(__name__)
 ROUND_SECONDS = 5.0
 BATCH_SIZE = 50
 SERIALIZATION_TRIES = 5
+#: So often a row that met an existing binding is tried again, before it counts as a defect.
+RACE_TRIES = 5
 
 
 class UsercomQueue(models.AbstractModel):
@@ -159,9 +161,15 @@ class UsercomQueue(models.AbstractModel):
         cron._commit_progress(remaining=self._count_due(accounts))
         deadline = time.monotonic() + ROUND_SECONDS
         busy = set(accounts.ids)
+        failure = None
         while busy and time.monotonic() < deadline:
             for account in accounts.filtered(lambda account: account.id in busy):
-                done = self._drain_account(account.id, deadline)
+                try:
+                    done = self._drain_account(account.id, deadline)
+                except Exception as error:
+                    # The other accounts go on; the run counts as failed in the end.
+                    self.env.cr.rollback()
+                    failure, done = error, 0
                 if not done:
                     busy.discard(account.id)
                 elif not cron._commit_progress(done, remaining=self._count_due(accounts)):
@@ -171,6 +179,8 @@ class UsercomQueue(models.AbstractModel):
         # warn that it was not touched. The next round is planned for it.
         left = accounts.filtered(lambda account: account.id in busy)
         cron._commit_progress(remaining=self._count_due(left))
+        if failure:
+            raise failure
         self._plan_next_round()
 
     @api.model
@@ -337,11 +347,15 @@ class UsercomQueue(models.AbstractModel):
                 return work()
         except psycopg2.extensions.TransactionRollbackError:
             raise
-        except (BusyError, psycopg2.errors.UniqueViolation):
-            # A user's save has the contact, or the other direction has just tied it.
-            self._wait(1, "busy")
+        except BusyError:
+            self._wait(1, "busy")  # a user's save has the contact
         except Exception as error:
-            self._park_unexpected(error)
+            attempts = max(self.mapped("attempts"), default=0) + 1
+            if isinstance(error, psycopg2.errors.UniqueViolation) and attempts < RACE_TRIES:
+                # The other direction has just tied the contact: the next look sees it.
+                self._wait(1, "busy", attempts=attempts)
+            else:
+                self._park_unexpected(error)
         return None
 
     def _settle_failure(self, account, stream, answer):
