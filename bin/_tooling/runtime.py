@@ -52,6 +52,9 @@ class Runtime:
             "addons_path": str(CHECKOUT),
             "data_dir": str(self.folder / "odoo-data"),
             "http_interface": "127.0.0.1",
+            # A limit of address space would hold for the simulators and browsers of a test run too,
+            # which live in this process or are started by it.
+            "limit_memory_hard": "0",
             "list_db": "False",
             "without_demo": "True",
         }
