@@ -7,6 +7,7 @@ template database if the addon has changed, and copies it.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bin"))
 
+import hypothesis
 import odoo.sql_db
 import odoo.tests.common
 import odoo.tools
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
     from simulator.testing import ControlClient
 
 pytest_plugins: list[str] = []
+
+# What lands must not depend on luck, nor on how busy the machine is: there the examples are the same
+# each time. At a desk every run looks at new ones.
+slow = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("desk", deadline=None, suppress_health_check=slow)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, suppress_health_check=slow, derandomize=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 # What the selected tests need

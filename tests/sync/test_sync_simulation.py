@@ -116,6 +116,11 @@ class BothSides(RuleBasedStateMachine):
             self.there[name] = value
             self._ping(pings)
             self._edited("there", [name])
+            base = self.binding.base_odoo.get(name)
+            if name not in self.binding.base_usercom and alike(base, value):
+                # Before the first read after a creation, an edit that only changes the letters'
+                # case, or cuts a long text, cannot be told from a habit of the server's.
+                self.edited[name].add("taken for a habit")
 
     @rule(yes=st.booleans())
     def consent_in_odoo(self, yes):
