@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 pytest_plugins: list[str] = []
 
-# What lands must not depend on luck, nor on how busy the machine is: there the examples are the same
-# each time. At a desk every run looks at new ones.
+# What lands must not depend on luck, nor on how busy the machine is: there the examples are the
+# same each time. At a desk every run looks at new ones.
 slow = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("desk", deadline=None, suppress_health_check=slow)
 hypothesis.settings.register_profile(
