@@ -90,7 +90,7 @@ class TestOnTheContact(ConsentCase):
 
     def test_cannot_be_made_unasked(self):
         partner = self.make_partner(usercom_email_consent=GIVEN)
-        with self.assertRaisesRegex(ValidationError, "Jan Testowy"):
+        with self.assertRaisesRegex(ValidationError, "cannot be made unasked"):
             partner.usercom_email_consent = False
 
     def test_needs_an_address(self):

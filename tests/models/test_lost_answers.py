@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from odoo import fields
+from odoo.addons.usercom_connector.sync.consent import NEXT_MOMENT
 from odoo.addons.usercom_connector.tools.exchange import Sent
 from odoo.tests import tagged
 
@@ -89,7 +90,7 @@ class TestSpans(SyncCase):
         self.before = fields.Datetime.now() - timedelta(hours=3)
         self.binding(self.partner).synced_at = self.before
         self.no = self.events.search([("partner_id", "=", self.partner.id)])
-        self.no.happened_at = self.before
+        self.no.happened_at = self.before + timedelta(hours=1)  # said since the last read
         number = int(self.partner.usercom_id)
         self.sim.edit_contact(number, attributes={"email_consent": True})
 
@@ -98,14 +99,16 @@ class TestSpans(SyncCase):
         self.pull()
         self.assertEqual((self.partner.usercom_consent_event_ids - self.no).state, "given")
         self.assertEqual(
-            (self.partner.usercom_consent_event_ids - self.no).happened_at, self.before
+            (self.partner.usercom_consent_event_ids - self.no).happened_at,
+            self.before + NEXT_MOMENT,
         )
 
     def test_shown_by_the_answer_to_a_push(self):
         self.partner.city = "Gdynia"
         self.push()
         self.assertEqual(
-            (self.partner.usercom_consent_event_ids - self.no).happened_at, self.before
+            (self.partner.usercom_consent_event_ids - self.no).happened_at,
+            self.before + NEXT_MOMENT,
         )
         # A "no" said in between stands.
         self.assertEqual(self.partner.usercom_email_consent, "withdrawn")

@@ -47,3 +47,11 @@ class TestPush(SyncCase):
         self.push()
         print(self.sim.calls())
         self.assertFalse(self.sim.contact(there["id"])["attributes"]["email_consent"])
+
+    def test_address_of_a_contact_with_a_parent_goes_out(self):
+        company = self.env["res.partner"].create({"name": "Firma", "is_company": True})
+        partner = self.make_partner(parent_id=company.id, city="Łódź")
+        partner.country_id = self.env.ref("base.pl")
+        self.push()
+        there = self.there(partner)
+        self.assertEqual((there["city"], there["country"]), ("Łódź", "Poland"))

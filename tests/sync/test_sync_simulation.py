@@ -83,6 +83,7 @@ class BothSides(RuleBasedStateMachine):
         self.rows = self.pings = 0
         self.ping_lost = False
         self.job = self.reading = None
+        self.said_in_odoo = BEGINNING - timedelta(days=1)
         self.edited = {name: set() for name in NAMES}
         if odoo is not None:
             self.rows = 1
@@ -128,6 +129,7 @@ class BothSides(RuleBasedStateMachine):
         state = consent.state(self.events)
         if state != (GIVEN if yes else WITHDRAWN):  # else the form has nothing to save
             self.events.append(Event(yes, self.now))
+            self.said_in_odoo = self.now
             self._word(yes)
             self.rows += 1
 
@@ -294,7 +296,7 @@ class BothSides(RuleBasedStateMachine):
         binding = self.binding
         out = outgoing(RULES, self.odoo, binding.base_odoo)
         seen = binding.base_usercom.get(CONSENT)
-        to_send = consent.to_send(consent.state(self.events), seen)
+        to_send = consent.to_send(consent.state(self.events), seen, has_address=False)
         if binding.linked and not out and to_send is None:
             return None
         return Job(rows, binding.revision, out, to_send, seen, binding.linked, self.now)
@@ -357,7 +359,8 @@ class BothSides(RuleBasedStateMachine):
         if (merged.base_odoo, merged.base_usercom) != (binding.base_odoo, binding.base_usercom):
             binding.revision += 1
         binding.base_odoo, binding.base_usercom = merged.base_odoo, merged.base_usercom
-        binding.linked, binding.read_at = True, began
+        binding.linked = True
+        binding.read_at = began if self.said_in_odoo >= began else self.now
         if self._plan(1):
             self.rows += 1
 

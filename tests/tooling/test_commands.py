@@ -124,7 +124,7 @@ def test_sigterm_ends_what_is_up_and_nothing_else(
     assert bystander.poll() is None
 
 
-def test_second_run_is_quick_and_checks_that_the_sides_agree(run: Path, ports: list[str]) -> None:
+def test_second_run_checks_that_the_sides_agree(run: Path, ports: list[str]) -> None:
     demo = Command(["demo", "--check", *ports], USERCOM_RUN=str(run))
     assert demo.finish() == 0, demo.said
     assert not belonging_to(run)

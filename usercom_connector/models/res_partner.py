@@ -103,12 +103,12 @@ class ResPartner(models.Model):
             return self.env._("Being created in User.com.")
         if not self.filtered_domain(account._participants()):
             return self.env._(
-                "Stays in Odoo: only active people with an e-mail or a phone take part, no "
+                "Stays in Odoo: only active people with a valid e-mail or phone take part, no "
                 "companies, addresses or internal users."
             )
         if not account.create_in_usercom:
-            return self.env._("Not in User.com. Creating contacts there is switched off.")
-        return self.env._("Not in User.com yet.")
+            return self.env._("Not linked with User.com. Creating contacts there is switched off.")
+        return self.env._("Not linked with User.com yet.")
 
     def _search_usercom_id(self, operator, value):
         if operator in Domain.NEGATIVE_OPERATORS:
@@ -145,26 +145,44 @@ class ResPartner(models.Model):
             if not state:
                 raise ValidationError(
                     self.env._(
-                        "A consent of %(contact)s is on record and cannot be made unasked. If the "
-                        "person said no, set it to withdrawn.",
-                        contact=partner.display_name,
+                        "A consent is on record and cannot be made unasked. If the person said "
+                        "no, set it to withdrawn."
                     )
                 )
             if not partner.email_normalized:
                 raise ValidationError(
                     self.env._(
-                        "Enter a valid e-mail address for %(contact)s first: a consent belongs to "
-                        "the address it was given for.",
-                        contact=partner.display_name,
+                        "Enter a valid e-mail address first: a consent belongs to the address it "
+                        "was given for."
                     )
                 )
+            # A file says nothing about when: what it gives raises no consent over any "no".
+            context = self.env.context
+            is_import = context.get("import_file") or context.get("_import_current_module")
+            undated = is_import and state == consent.GIVEN
             events.create(
                 {
                     "partner_id": partner.id,
                     "address": partner.email_normalized,
                     "state": state,
-                    "happened_at": fields.Datetime.now(),
-                    "source": "odoo",
+                    "happened_at": False if undated else consent.moment(),
+                    "source": "import" if is_import else "odoo",
+                    "user_id": self.env.uid,
+                }
+            )
+
+    def _usercom_keep_withdrawn(self):
+        """Say the "no" again where a merge has put a "yes" behind it that was another contact's."""
+        self.ensure_one()
+        if self.usercom_email_consent == consent.GIVEN:
+            # sudo: nobody creates events directly; whoever may merge contacts may do this.
+            self.env["usercom.consent.event"].sudo().create(
+                {
+                    "partner_id": self.id,
+                    "address": self.email_normalized,
+                    "state": consent.WITHDRAWN,
+                    "happened_at": consent.moment(),
+                    "source": "merge",
                     "user_id": self.env.uid,
                 }
             )
@@ -220,8 +238,7 @@ class ResPartner(models.Model):
         # What stays of a deleted contact is that it must not come back; nothing of the person.
         # sudo: whoever may delete a contact need not be allowed to see the account's bindings.
         bindings = self.env["usercom.binding"].sudo().search([("partner_id", "in", self.ids)])
-        bindings.write({"base_odoo": False, "base_usercom": False, "refused": False})
-        bindings.write({"notices": False})
+        bindings._forget_values()
         return super().unlink()
 
     # === SYNCHRONIZATION === #
@@ -266,25 +283,35 @@ class ResPartner(models.Model):
 
     def _usercom_take_value(self, rule, snapshot):
         """Put one field's canonical value into the snapshot, or a notice why it cannot be sent."""
-        value = values.text(self[rule.odoo_field]) if rule.odoo_field != "country_id" else None
+        value, notice = self._usercom_canonical(rule)
+        if notice:
+            snapshot.notices.append(notice)
+        else:
+            snapshot.values[rule.attribute] = value
+
+    def _usercom_canonical(self, rule):
+        """One field's canonical value.
+
+        :return: the value and ``None``, or ``None`` and the notice why it cannot be sent.
+        """
         if rule is mapping.NAME:
             value = values.person_name(self.name, self.email)
-        elif rule.odoo_field == "country_id":
+        elif rule.attribute == mapping.COUNTRY.attribute:
             value = self.country_id.code or None
-        elif rule is mapping.EMAIL and value:
+        else:
+            value = values.text(self[rule.odoo_field])
+        if value and rule is mapping.EMAIL:
             value = email_normalize(value)
             if not value:
-                return snapshot.notices.append(("not_an_email", {}))
-        elif rule is mapping.PHONE and value:
+                return None, ("not_an_email", {})
+        if value and rule is mapping.PHONE:
             value = self._phone_format(fname="phone", force_format="E164")
             if not value:
-                return snapshot.notices.append(("not_a_phone", {}))
+                return None, ("not_a_phone", {})
         if value and values.too_long(rule, value):
             code = "name_too_long" if rule is mapping.NAME else "too_long"
-            args = {"attribute": rule.attribute, "limit": rule.limit}
-            return snapshot.notices.append((code, args))
-        snapshot.values[rule.attribute] = value
-        return None
+            return None, (code, {"attribute": rule.attribute, "limit": rule.limit})
+        return value, None
 
     @api.model
     def _usercom_vals(self, account, into):

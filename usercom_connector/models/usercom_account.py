@@ -9,6 +9,7 @@ from odoo.tools import SQL, ormcache
 
 from .. import client
 from ..sync import mapping
+from ..tools.quiet_sql import quiet_sql
 
 KEY_LENGTH = 64
 
@@ -171,8 +172,11 @@ class UsercomAccount(models.Model):
                         given=len(key),
                     )
                 )
-            # sudo: nobody may read or write the stored key but this.
-            account.sudo().rest_key = key
+            # Now, and not with the next flush: Odoo logs the values of a query that fails.
+            with quiet_sql():
+                # sudo: nobody may read or write the stored key but this.
+                account.sudo().rest_key = key
+                account.flush_recordset(["rest_key"])
             if account.state == "connected":
                 account.state = "draft"
         # Saving a form reads it back: the key must not come along.
@@ -262,7 +266,11 @@ class UsercomAccount(models.Model):
 
     def write(self, vals):
         self._clean_subdomain(vals)
-        moving = self.filtered(lambda account: account.subdomain != vals.get("subdomain"))
+        moving = self.filtered(
+            lambda account: (
+                account.subdomain != vals.get("subdomain") and account._has_usable_subdomain()
+            )
+        )
         if "subdomain" in vals and (
             set(moving.mapped("state")) & {"running", "paused"} or moving._has_bindings()
         ):
@@ -278,7 +286,10 @@ class UsercomAccount(models.Model):
                 and account.subdomain != vals.get("subdomain", account.subdomain)
             )
         )
+        unarchived = self.filtered(lambda account: vals.get("active") and not account.active)
         result = super().write(vals)
+        if unarchived:
+            unarchived._catch_up(calls_missed=True)
         if changed:
             changed.write({"state": "draft"})  # what was tested was another address
         if vals.keys() & {"state", "active", "webhook_token", "webhook_secret", "company_id"}:
@@ -311,19 +322,29 @@ class UsercomAccount(models.Model):
             try:
                 vals["subdomain"] = client.subdomain_of(vals["subdomain"])
             except ValueError as error:
+                # Not quoted: Odoo logs the sentence, and the text may be a key in the wrong place.
                 raise ValidationError(
                     self.env._(
-                        '"%(text)s" is no User.com subdomain. Enter the first part of the address '
-                        "in your browser when you use User.com, for example acme for "
-                        "https://acme.user.com.",
-                        text=vals["subdomain"],
+                        "This is no User.com subdomain. Enter the first part of the address in "
+                        "your browser when you use User.com, for example acme for "
+                        "https://acme.user.com."
                     )
                 ) from error
+
+    def _has_usable_subdomain(self):
+        try:
+            return bool(client.subdomain_of(self.subdomain or ""))
+        except ValueError:
+            return False
 
     # === ACTION METHODS === #
 
     def action_test_connection(self):
-        """Read once, write once without effect, and say in a notification what came of it."""
+        """Read once, write once without effect, and say in a notification what came of it.
+
+        Somebody waits for the answer, so this calls within the request's transaction. Where Odoo
+        repeats that after a serialization failure, it calls once more, which changes nothing.
+        """
         self.ensure_one()
         code, attributes = ("other_database", ()) if self.is_other_database else self._probe()
         ok = code == "ok"
@@ -352,7 +373,11 @@ class UsercomAccount(models.Model):
         )
 
     def action_create_email_consent(self):
-        """Create the boolean attribute that carries the consent, in User.com."""
+        """Create the boolean attribute that carries the consent, in User.com.
+
+        Calls within the request's transaction, like the test. Repeated, it creates no second one:
+        User.com refuses the name, and the next test finds the attribute.
+        """
         self.ensure_one()
         try:
             with self._client() as usercom:
@@ -360,7 +385,7 @@ class UsercomAccount(models.Model):
         except client.UserComError as error:
             code = str(error.kind)
         except ValueError:
-            code = "bad_base_url"
+            code = self._address_trouble()
         else:
             return self.action_test_connection()
         return self._notify(
@@ -374,6 +399,8 @@ class UsercomAccount(models.Model):
                 raise UserError(self.env["usercom.sentence"]._say_other_database())
             if account.state == "draft" or account._paused_by_refusal():
                 raise UserError(self.env._("Test the connection first."))
+            if account.state != "paused":
+                account._catch_up()
             account.write({"state": "running", "pause_code": False})
             account._wake_all()
 
@@ -525,11 +552,15 @@ class UsercomAccount(models.Model):
     def _client(self):
         """A client for this account; to be used as a context manager.
 
-        :raises ValueError: when the server's environment names a senseless address.
+        :raises ValueError: when there is no address to call; ``_address_trouble`` says why.
         """
         self.ensure_one()
         # sudo: the key is readable to nobody; it goes from here into the request's header.
         return client.UserCom(client.base_url(self.subdomain), self.sudo().rest_key or "")
+
+    def _address_trouble(self):
+        """The code for what keeps the account from having an address that can be called."""
+        return "bad_base_url" if self._has_usable_subdomain() else "bad_subdomain"
 
     def _probe(self):
         if not self.sudo().rest_key:  # sudo: only whether there is one
@@ -537,7 +568,7 @@ class UsercomAccount(models.Model):
         try:
             usercom = self._client()
         except ValueError:
-            return "bad_base_url", ()
+            return self._address_trouble(), ()
         with usercom:
             result = usercom.probe()
         return result.code, result.attributes
@@ -629,12 +660,49 @@ class UsercomAccount(models.Model):
             binding.refused = {n: value for n, value in binding.refused.items() if n != attribute}
         bindings.partner_id._usercom_enqueue(account)
 
+    def _catch_up(self, calls_missed=False):
+        """Look again at all linked contacts: what was edited meanwhile has left no row.
+
+        One statement for each queue, however many there are.
+
+        :param calls_missed: whether calls of User.com were turned away meanwhile.
+        """
+        self.env["usercom.binding"].flush_model()
+        linked = SQL(
+            "usercom_binding WHERE account_id IN %s AND partner_id IS NOT NULL AND state <> 'gone'",
+            tuple(self.ids),
+        )
+        now = fields.Datetime.now()
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO usercom_change (account_res_id, partner_res_id, due_at, attempts)
+                SELECT account_id, partner_id, %s, 0 FROM %s
+                """,
+                now,
+                linked,
+            )
+        )
+        if calls_missed:
+            self.env.cr.execute(
+                SQL(
+                    """
+                    INSERT INTO usercom_ping (account_res_id, lookup, value, due_at, attempts)
+                    SELECT account_id, 'id', usercom_id, %s, 0 FROM %s
+                       AND usercom_id IS NOT NULL
+                    """,
+                    now,
+                    linked,
+                )
+            )
+        self._wake_all()
+
     def _wake_all(self):
         self.env["usercom.change"]._wake()
         self.env["usercom.ping"]._wake()
 
     def _participants(self):
-        """Which contacts may be created in User.com: active people whom one can write to.
+        """Which contacts may be created in User.com: active people whom one can reach there.
 
         Companies, addresses and internal users stay in Odoo.
         """
@@ -643,7 +711,7 @@ class UsercomAccount(models.Model):
             & Domain("is_company", "=", False)
             & Domain("type", "=", "contact")
             & Domain("partner_share", "=", True)
-            & (Domain("email", "!=", False) | Domain("phone", "!=", False))
+            & (Domain("email_normalized", "!=", False) | Domain("phone_sanitized", "!=", False))
         )
         if self.company_id:
             domain &= Domain("company_id", "in", [False, self.company_id.id])

@@ -91,11 +91,13 @@ class UsercomBinding(models.Model):
             binding.usercom_url = binding.account_id._profile_url(binding.usercom_id)
 
     @api.depends("partner_id", "usercom_id", "custom_id")
+    @api.depends_context("uid", "allowed_company_ids")
     def _compute_display_name(self):
+        readable = self.partner_id._filtered_access("read")
         for binding in self:
-            binding.display_name = (
-                binding.partner_id.display_name or binding.usercom_id or binding.custom_id
-            )
+            # sudo: who may see a contact may see the name of the company it belongs to.
+            name = (binding.partner_id & readable).sudo().display_name
+            binding.display_name = name or binding.usercom_id or binding.custom_id
 
     # === FINDING AND MAKING === #
 
@@ -132,13 +134,7 @@ class UsercomBinding(models.Model):
     @api.model
     def _create_linked(self, account, partner, contact, origin):
         """A binding for a contact that is in User.com already. A User ID it has is kept."""
-        # What waited for a person until these two were tied is looked at again.
-        parked = Domain("account_res_id", "=", account.id) & Domain("due_at", "=", False)
-        seen = Domain("lookup", "=", "id") & Domain("value", "=", str(contact.id))
-        self.env["usercom.ping"].search(parked & seen)._retry()
-        mine = Domain("partner_res_id", "=", partner.id)
-        self.env["usercom.change"].search(parked & mine)._retry()
-        return self.create(
+        binding = self.create(
             {
                 "account_id": account.id,
                 "partner_id": partner.id,
@@ -149,6 +145,45 @@ class UsercomBinding(models.Model):
                 "origin": origin,
             }
         )
+        binding._retry_held()
+        return binding
+
+    def _tie(self, contact):
+        """Let a binding that has nobody in User.com have this contact, as at a first meeting."""
+        self._forget_values()
+        self.write(
+            {
+                "usercom_id": str(contact.id),
+                "custom_id": contact.custom_id or self.custom_id,
+                "send_custom_id": not contact.custom_id,
+                "state": "linked",
+                "origin": "matched",
+                "synced_at": False,
+                "revision": self.revision + 1,
+            }
+        )
+        self._retry_held()
+
+    def _retry_held(self):
+        """Look again at what waited for a person, or for the ceiling, until these two were tied."""
+        held = Domain("account_res_id", "=", self.account_id.id) & (
+            Domain("due_at", "=", False) | Domain("problem_code", "=", "ceiling")
+        )
+        seen = Domain("lookup", "=", "id") & Domain("value", "=", self.usercom_id)
+        mine = Domain("partner_res_id", "=", self.partner_id.id)
+        for model, subject in (("usercom.ping", seen), ("usercom.change", mine)):
+            rows = self.env[model].search(held & subject)
+            rows.write({"problem_code": False, "problem_args": False})
+            rows._retry()
+
+    def _forget_values(self):
+        """Forget all that the two sides held. Who is who stays."""
+        self.write({"base_odoo": False, "base_usercom": False, "refused": False, "notices": False})
+
+    def _leave_contact(self):
+        """Become what is left of a contact that is no more: it must not come back, nothing else."""
+        self._forget_values()
+        self.write({"partner_id": False})
 
     def _lock(self):
         """Keep the binding for this transaction, or raise :class:`BusyError`."""
@@ -171,11 +206,7 @@ class UsercomBinding(models.Model):
             if attribute not in refused or refused[attribute] != value
         }
         seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
-        to_send = consent.to_send(
-            snapshot.consent, seen, address_changes=mapping.EMAIL.attribute in outgoing
-        )
-        if to_send and mapping.EMAIL.attribute in wanted.keys() - outgoing.keys():
-            to_send = None  # given for an address that User.com does not take
+        to_send = self._consent_to_send(snapshot, wanted)
         if to_send is not None and refused.get(mapping.EMAIL_CONSENT) == to_send:
             to_send = None
         body = values.payload(outgoing, self.account_id._country_names())
@@ -196,7 +227,18 @@ class UsercomBinding(models.Model):
             address=snapshot.values.get(mapping.EMAIL.attribute),
             consent=to_send,
             consent_seen=seen,
+            never_asked=snapshot.consent is None,
         )
+
+    def _consent_to_send(self, snapshot, wanted):
+        email, refused = mapping.EMAIL.attribute, self.refused or {}
+        # Odoo's address says nothing about the one in User.com where it cannot be sent, or is not
+        # taken there: of its consent only a "no" goes.
+        is_refused = email in wanted and email in refused and refused[email] == wanted[email]
+        has_address = bool(snapshot.values.get(email)) or email in wanted
+        seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
+        to_send = consent.to_send(snapshot.consent, seen, has_address=has_address)
+        return None if is_refused and snapshot.consent != consent.WITHDRAWN else to_send
 
     def _note_sending(self, job):
         """Forget the bases of what is going to be written, to be committed before the call.
@@ -268,7 +310,7 @@ class UsercomBinding(models.Model):
         snapshots = self.partner_id._usercom_snapshots(self.account_id)
         self._note_unsent(snapshots[self.partner_id.id], refusals)
         if sent.contact is not None:
-            self._absorb(sent.contact, began)
+            self._absorb(sent.contact, began, moved=mapping.EMAIL.attribute in sent.outgoing)
         else:
             self.synced_at = began
         return True
@@ -347,17 +389,19 @@ class UsercomBinding(models.Model):
             country = country.search([("code", "=", code)], limit=1)
         return country or self.partner_id.country_id
 
-    def _absorb(self, contact, began):
+    def _absorb(self, contact, began, moved=False):
         """Merge a read of User.com into the contact in Odoo and move the bases.
 
         The caller has locked the binding and made sure that the base is the one that was there
         when the read began. Writes only what differs.
 
-        :param began: a time before the read. A consent that only the next read shows is dated so.
+        :param began: a time before the read.
+        :param moved: whether this answers a write of ours that changed the e-mail address. A
+            consent that it shows was given for the old one.
         :raises BusyError: when a user's save holds the contact; nothing is written then.
         """
         self.ensure_one()
-        now = fields.Datetime.now()
+        now = consent.moment()
         partner = self.partner_id
         snapshot = partner._usercom_snapshots(self.account_id)[partner.id]
         theirs, notices = self._canonical(contact)
@@ -370,8 +414,14 @@ class UsercomBinding(models.Model):
         )
         if merged.into:
             self._write_into(partner, merged)
-        self._absorb_consent(contact, merged, now)
-        vals = {"usercom_id": str(contact.id), "state": "linked", "synced_at": began}
+        self._absorb_consent(contact, merged, now, moved)
+        vals = {
+            "usercom_id": str(contact.id),
+            "state": "linked",
+            # A consent that the next read shows is dated from here on. It must not pass a "no" that
+            # somebody entered while this read was on its way.
+            "synced_at": began if self._is_consent_said_since(began) else now,
+        }
         if contact.custom_id not in (None, "", self.custom_id):
             vals["send_custom_id"] = False
             if not self._other_with("custom_id", contact.custom_id):
@@ -401,7 +451,15 @@ class UsercomBinding(models.Model):
             if attribute in after:
                 merged.base_odoo[attribute] = after[attribute]
 
-    def _absorb_consent(self, contact, merged, now):
+    def _is_consent_said_since(self, moment):
+        said = [
+            ("partner_id", "=", self.partner_id.id),
+            ("source", "!=", "usercom"),
+            ("happened_at", ">=", moment),
+        ]
+        return bool(self.env["usercom.consent.event"].search_count(said, limit=1))
+
+    def _absorb_consent(self, contact, merged, now, moved):
         read = values.boolean(contact.get(mapping.EMAIL_CONSENT))
         event = consent.observed(
             read,
@@ -414,7 +472,7 @@ class UsercomBinding(models.Model):
             merged.base_usercom[mapping.EMAIL_CONSENT] = read
         # The word was said about the address that User.com holds.
         address = email_normalize(contact.email) or self.partner_id.email_normalized
-        if event and address:
+        if event and address and not (event.given and moved):
             self.env["usercom.consent.event"].create(
                 {
                     "partner_id": self.partner_id.id,
@@ -439,11 +497,7 @@ class UsercomBinding(models.Model):
         :param refusals: attribute to User.com's words, for what it has just refused.
         """
         wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
-        to_send = consent.to_send(
-            snapshot.consent,
-            (self.base_usercom or {}).get(mapping.EMAIL_CONSENT),
-            address_changes=mapping.EMAIL.attribute in wanted,
-        )
+        to_send = self._consent_to_send(snapshot, wanted)
         if to_send is not None:
             wanted[mapping.EMAIL_CONSENT] = to_send
         refused = self.refused or {}
@@ -478,9 +532,12 @@ class UsercomBinding(models.Model):
 
     @api.model
     def _created_within_a_day(self, account, origin):
-        """The bindings of the contacts that were created from one side in the last 24 hours."""
+        """The bindings of the contacts that were created from one side in the last 24 hours.
+
+        And of those that are being created now. What was refused created nobody.
+        """
         since = fields.Datetime.now() - timedelta(days=1)
-        return self.search(
+        recent = self.search(
             [
                 ("account_id", "=", account.id),
                 ("origin", "=", origin),
@@ -488,17 +545,33 @@ class UsercomBinding(models.Model):
             ],
             order="create_date",
         )
+        creating = set(recent._rows_creating().mapped("partner_res_id"))
+        return recent.filtered(
+            lambda binding: binding.usercom_id or binding.partner_id.id in creating
+        )
 
     @api.model
-    def _is_being_created(self, account, email, phone):
-        """Whether another contact with this address, or number, is just being created there."""
+    def _being_created(self, account, email, phone):
+        """The bindings, not tied yet, of contacts that have this address, or number without one."""
         address = Domain("partner_id.email_normalized", "=", email)
         number = Domain("partner_id.phone_sanitized", "=", phone)
-        return bool(
-            self.search_count(
-                Domain("account_id", "=", account.id)
-                & Domain("state", "=", "new")
-                & (address if email else number),
-                limit=1,
-            )
+        return self.search(
+            Domain("account_id", "=", account.id)
+            & Domain("state", "=", "new")
+            & (address if email else number if phone else Domain.FALSE)
+        )
+
+    def _rows_creating(self):
+        """The rows by which these, of one account, are going to be created; the soonest first.
+
+        There is none where a person has to see to it first: nobody waits for that.
+        """
+        new = self.filtered(lambda binding: binding.state == "new")
+        return self.env["usercom.change"].search(
+            [
+                ("account_res_id", "in", new.account_id.ids),
+                ("partner_res_id", "in", new.partner_id.ids),
+                ("due_at", "!=", False),
+            ],
+            order="due_at",
         )

@@ -2,11 +2,13 @@ from dataclasses import replace
 from functools import partial
 
 from odoo import api, fields, models
-from odoo.tools import SQL
+from odoo.tools import SQL, split_every
 
 from .. import client
+from ..sync import consent
 from ..tools import exchange
 from .usercom_binding import TakenError
+from .usercom_queue import RECORDED_TOGETHER
 
 
 class UsercomChange(models.Model):
@@ -27,14 +29,21 @@ class UsercomChange(models.Model):
     _partner_idx = models.Index("(partner_res_id)")
 
     @api.depends("partner_res_id")
+    @api.depends_context("uid", "allowed_company_ids")
     def _compute_partner_id(self):
+        # Empty where the reader may not see the contact: Odoo shows the name of what stands here.
+        partners = self.env["res.partner"].browse(self.mapped("partner_res_id")).exists()
+        readable = partners._filtered_access("read")
         for row in self:
-            row.partner_id = self.env["res.partner"].browse(row.partner_res_id).exists()
+            row.partner_id = readable.filtered(lambda partner: partner.id == row.partner_res_id)
 
     @api.depends("partner_res_id")
+    @api.depends_context("uid", "allowed_company_ids")
     def _compute_display_name(self):
         for row in self:
-            row.display_name = row.partner_id.display_name or str(row.partner_res_id)
+            # sudo: who may see a contact may see the name of the company it belongs to.
+            name = row.partner_id.sudo().display_name
+            row.display_name = name or str(row.partner_res_id)
 
     def _contacts(self):
         return self.partner_id | super()._contacts()
@@ -84,17 +93,20 @@ class UsercomChange(models.Model):
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
+        done = len(groups)
         jobs = self._in_transaction(lambda: self._plan(account, groups))
         to_look_up = [job for job in jobs if job.binding_id is None]
         if to_look_up:
-            began = fields.Datetime.now()
+            began = consent.moment()
             answers = exchange.run_all(to_look_up, partial(exchange.look_up, usercom), deadline)
-            bound = self._in_transaction(partial(self._bind, account, stream, answers, began))
-            jobs = [job for job in jobs if job.binding_id is not None] + bound
-        began = fields.Datetime.now()
+            jobs = [job for job in jobs if job.binding_id is not None]
+            for some in split_every(RECORDED_TOGETHER, answers):
+                jobs += self._in_transaction(partial(self._bind, account, stream, some, began))
+        began = consent.moment()
         answers = exchange.run_all(jobs, partial(exchange.send, usercom), deadline)
-        self._in_transaction(partial(self._record, account, stream, answers, began))
-        return len(groups)
+        for some in split_every(RECORDED_TOGETHER, answers):
+            self._in_transaction(partial(self._record, account, stream, some, began))
+        return done
 
     @api.model
     def _plan(self, account, groups):
@@ -103,6 +115,7 @@ class UsercomChange(models.Model):
         :return: list of ``exchange.PushJob``, without a binding where the contact is to be looked
             up first.
         """
+        self._hold_back(account, groups, "odoo")
         ids = [partner_id for (partner_id,) in groups]
         partners = self.env["res.partner"].with_context(active_test=False).browse(ids).exists()
         bindings = {
@@ -145,11 +158,12 @@ class UsercomChange(models.Model):
             )
         if partner and not binding and takes_part:
             snapshot = partner._usercom_snapshot(consent_state)
+            email, phone = snapshot.values.get("email"), snapshot.values.get("phone_number")
+            if not (email or phone):
+                rows._park("no_address")  # what Odoo takes for one need not travel
+                return None
             job = exchange.PushJob(
-                partner_id=partner.id,
-                row_ids=tuple(rows.ids),
-                email=snapshot.values.get("email"),
-                phone=snapshot.values.get("phone_number"),
+                partner_id=partner.id, row_ids=tuple(rows.ids), email=email, phone=phone
             )
         if not job:
             rows.unlink()
@@ -182,6 +196,7 @@ class UsercomChange(models.Model):
             binding = rows._guarded(partial(rows._bind_one, account, job, answer, began, left > 0))
             if not binding:
                 continue
+            rows.write({"problem_code": False})  # it waits for no place under the ceiling
             left -= binding.state == "new"
             ready = rows._guarded(partial(rows._job_of_bound, binding))
             if ready:
@@ -229,8 +244,8 @@ class UsercomChange(models.Model):
         if not account.create_in_usercom:
             self.unlink()
             return None
-        if bindings._is_being_created(account, job.email, job.phone):
-            self._wait(1, "busy")  # it will be found by the next look
+        if ahead := bindings._being_created(account, job.email, job.phone)._rows_creating():
+            self._wait_behind(ahead)  # it will be found by the next look
             return None
         if not may_create:
             self._wait_for_ceiling(account, "odoo")

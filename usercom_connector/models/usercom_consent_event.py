@@ -24,7 +24,9 @@ class UsercomConsentEvent(models.Model):
         help="Empty: found without a date. Such a consent counts as older than every other word.",
     )
     source = fields.Selection(
-        [("odoo", "Odoo"), ("usercom", "User.com")], required=True, default="odoo"
+        [("odoo", "Odoo"), ("import", "Import"), ("merge", "Merge"), ("usercom", "User.com")],
+        required=True,
+        default="odoo",
     )
     account_id = fields.Many2one("usercom.account", ondelete="set null")
     user_id = fields.Many2one("res.users", string="Recorded By", ondelete="set null")
@@ -75,10 +77,11 @@ class UsercomConsentEvent(models.Model):
             event = consent.Event(state == consent.GIVEN, happened_at)
             by_address.setdefault(address, []).append((partner_id, event))
         return {
-            partner_id: consent.state(
+            # In a form that is not saved yet the contact has a number only in its origin.
+            partner.id: consent.state(
                 event
-                for owner, event in by_address.get(address, ())
-                if owner == partner_id or not event.given
+                for owner, event in by_address.get(addresses[partner.id], ())
+                if owner == partner._origin.id or not event.given
             )
-            for partner_id, address in addresses.items()
+            for partner in partners
         }

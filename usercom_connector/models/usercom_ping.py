@@ -3,11 +3,9 @@ from functools import partial
 from odoo import api, fields, models
 from odoo.tools import split_every
 
+from ..sync import consent
 from ..tools import exchange
-
-#: So many contacts are written in one transaction. It holds their rows, and a save of one of them
-#: waits for its end: long enough to be cheap, short enough not to be felt.
-RECORDED_TOGETHER = 10
+from .usercom_queue import RECORDED_TOGETHER
 
 
 class UsercomPing(models.Model):
@@ -50,19 +48,25 @@ class UsercomPing(models.Model):
         for row in self:
             row.usercom_url = row.lookup == "id" and row.account_id._profile_url(row.value)
 
+    def _person(self):
+        """Who in User.com waits to be created, as far as it is known: equal for the same one."""
+        number = (self.problem_args or {}).get("usercom_id")
+        return ("id", number) if number else (self.lookup, self.value)
+
     # === WORKING OFF === #
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
+        done = len(groups)
         revisions = self._in_transaction(lambda: self._plan(account, groups))
         jobs = [subject for subject, rows in groups.items() if subject[0] != "none"]
-        began = fields.Datetime.now()
+        began = consent.moment()
         answers = exchange.run_all(jobs, lambda subject: exchange.read(usercom, *subject), deadline)
         for some in split_every(RECORDED_TOGETHER, answers):
             self._in_transaction(
                 partial(self._record, account, stream, groups, some, revisions, began)
             )
-        return len(groups)
+        return done
 
     @api.model
     def _plan(self, account, groups):
@@ -73,6 +77,7 @@ class UsercomPing(models.Model):
 
         :return: binding id to revision.
         """
+        self._hold_back(account, groups, "usercom")
         for (lookup, _value), rows in groups.items():
             if lookup == "none":
                 rows._park("no_identity")
@@ -157,23 +162,30 @@ class UsercomPing(models.Model):
             self._park("not_taking_part", partner_ids=same.ids)
             return False
         mine = [("account_id", "=", account.id)]
-        if people and (tied := bindings.search([*mine, ("partner_id", "=", people.id)], limit=1)):
-            if tied.state == "new":
-                self._wait(
-                    30, "busy"
-                )  # being created there: the push finds out that it is this one
-            else:
-                self._park("taken_here", partner_ids=people.ids)
+        tied = bindings.search([*mine, ("partner_id", "in", people.ids)], limit=1)
+        if tied.state == "linked":
+            self._park("taken_here", partner_ids=people.ids)
+            return False
+        if ahead := tied._rows_creating():
+            self._wait_behind(ahead, 30)  # the push finds out that it is this one
             return False
         if contact.custom_id:
             other = bindings.search([*mine, ("custom_id", "=", contact.custom_id)], limit=1)
-            if other:
+            if other and other != tied:
                 self._park("user_id_taken", partner_id=other.partner_id.id)
                 return False
+        if tied:
+            # Deleted there and here again, or refused when we would have created it.
+            tied._lock()
+            tied._tie(contact)
+            tied._absorb(contact, began)
+            self.unlink()
+            return False
         created = not people
         if created:
             if not account.create_in_odoo:
-                self._park("creation_off")
+                # The number tells how many people wait: one may be called about by its e-mail, too.
+                self._park("creation_off", usercom_id=str(contact.id))
                 return False
             if not may_create:
                 self._wait_for_ceiling(account, "usercom")

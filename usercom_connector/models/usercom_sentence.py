@@ -36,8 +36,19 @@ class UsercomSentence(models.AbstractModel):
 
     @api.model
     def _contact_names(self, partner_ids):
-        partners = self.env["res.partner"].sudo().browse(partner_ids).exists()
-        return ", ".join(f"{partner.display_name} ({partner.id})" for partner in partners)
+        partners = self.env["res.partner"].browse(partner_ids).exists()
+        readable = self._readable(partners)
+        return ", ".join(
+            f"{partner.sudo().display_name} ({partner.id})"  # sudo: the name of its company, too
+            if partner in readable
+            else self.env._("contact %(number)s, which you may not see", number=partner.id)
+            for partner in partners
+        )
+
+    @api.model
+    def _readable(self, records):
+        """Those of the records that the reader of a sentence may read, also where code asks."""
+        return records.sudo(False)._filtered_access("read")
 
     # === USER.COM CANNOT BE REACHED FOR NOW === #
 
@@ -75,7 +86,10 @@ class UsercomSentence(models.AbstractModel):
 
     @api.model
     def _say_too_large(self, **args):
-        return self.env._("User.com's answer was too large to be right. It is tried again.")
+        return self.env._(
+            "User.com's answer was too large to be right. It is tried again by itself; if it goes "
+            "on, check the subdomain, and any proxy in between."
+        )
 
     @api.model
     def _say_server(self, **args):
@@ -150,10 +164,19 @@ class UsercomSentence(models.AbstractModel):
         )
 
     @api.model
+    def _say_bad_subdomain(self, **args):
+        return self.env._(
+            "The subdomain on the account is none of User.com's, so nothing was called. Correct it "
+            "and test the connection: it is the first part of the address in your browser when you "
+            "use User.com."
+        )
+
+    @api.model
     def _say_other_database(self, **args):
         return self.env._(
             "This account was connected in another database, and this one looks like a copy of it. "
-            "It does nothing here until somebody takes it over."
+            'It does nothing here. If this is not a copy, open the account and click "Use in this '
+            'database"; in a copy, leave it as it is.'
         )
 
     @api.model
@@ -224,7 +247,9 @@ class UsercomSentence(models.AbstractModel):
     def _say_not_taking_part(self, partner_ids=(), **args):
         return self.env._(
             "%(contact)s has this e-mail address or phone number in Odoo, but does not take part: "
-            "companies, addresses and internal users stay in Odoo. Nothing was created beside it.",
+            "companies, addresses and internal users stay in Odoo. Nothing was created beside it. "
+            "If this is somebody else, give one of the two another address and try again; if not, "
+            "ignore this row.",
             contact=self._contact_names(partner_ids),
         )
 
@@ -240,7 +265,7 @@ class UsercomSentence(models.AbstractModel):
     def _say_creation_off(self, **args):
         return self.env._(
             "This contact is not in Odoo yet, and creating contacts in Odoo is switched off on the "
-            "account."
+            "account. Switch it on there, or ignore this row."
         )
 
     @api.model
@@ -254,6 +279,23 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_busy(self, **args):
         return self.env._("Somebody is saving this contact right now. It is tried again at once.")
+
+    @api.model
+    def _say_being_created(self, partner_id=None, **args):
+        return self.env._(
+            "%(contact)s has this e-mail address or phone number too, and is being created in "
+            "User.com. This is tried again by itself after that; if it goes on, see why that "
+            "contact waits.",
+            contact=self._contact_names([partner_id]),
+        )
+
+    @api.model
+    def _say_no_address(self, **args):
+        return self.env._(
+            "This contact was not created in User.com, because it has neither an e-mail nor a "
+            "phone that can be sent: one valid address, or a number with its country code. Correct "
+            "one of them; saving the contact tries again."
+        )
 
     @api.model
     def _say_no_identity(self, **args):
@@ -300,11 +342,17 @@ class UsercomSentence(models.AbstractModel):
 
     @api.model
     def _say_not_an_email_there(self, **args):
-        return self.env._("The e-mail in User.com is not a valid address, so Odoo keeps its own.")
+        return self.env._(
+            "The e-mail in User.com is not a valid address, so Odoo keeps its own. Correct it in "
+            "User.com."
+        )
 
     @api.model
     def _say_not_a_phone_there(self, **args):
-        return self.env._("The phone in User.com is not a valid number, so Odoo keeps its own.")
+        return self.env._(
+            "The phone in User.com is not a valid number, so Odoo keeps its own. Correct it in "
+            "User.com, or add the country code there."
+        )
 
     @api.model
     def _say_unknown_country(self, value="", **args):

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 GIVEN = "given"
 WITHDRAWN = "withdrawn"
+
+
+#: A consent that follows a "no" which was read counts from the next moment that can be told apart.
+NEXT_MOMENT = timedelta(microseconds=1)
+
+
+def moment() -> datetime:
+    """Now, in UTC without zone, to the microsecond: two words of one second have an order."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
 @dataclass(frozen=True)
@@ -60,21 +69,22 @@ def observed(
         return None
     if not read:
         return Event(given=False, at=now)
-    return Event(given=True, at=last_read_at if known else None)
+    return Event(given=True, at=last_read_at + NEXT_MOMENT if known and last_read_at else None)
 
 
-def to_send(wanted: str | None, seen: bool | None, *, address_changes: bool = False) -> bool | None:
+def to_send(wanted: str | None, seen: bool | None, *, has_address: bool) -> bool | None:
     """The value to write to User.com, or ``None`` to write nothing.
 
     Never asked is sent as nothing, with one exception: a consent belongs to the address that it
-    was given for, so a new address without one takes the old address's consent away.
+    was given for. Where the address that both sides hold, or are going to hold, has none in Odoo,
+    a consent that User.com still shows was given for another address, and is taken back.
 
-    :param wanted: the state in Odoo at the address that User.com is going to hold.
+    :param wanted: the state in Odoo at that address.
     :param seen: the value in User.com as last read or written.
-    :param address_changes: whether the same write changes the e-mail address.
+    :param has_address: whether there is such an address, or the write takes it away.
     """
     if wanted == GIVEN:
         return None if seen is True else True
     if wanted == WITHDRAWN:
         return None if seen is False else False
-    return False if address_changes and seen is True else None
+    return False if has_address and seen is True else None

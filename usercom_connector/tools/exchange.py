@@ -29,6 +29,7 @@ class PushJob:
     canonical values, and ``body`` is what is written for them; the consent comes on top of it.
     ``bases`` are those of Odoo's side for what goes out, ``address`` is the e-mail address that
     the consent was given or withdrawn for.
+    ``never_asked`` says that nothing is known in Odoo about a consent at that address.
     ``tried`` says that the contact may have been created by a call whose answer was lost.
     """
 
@@ -46,6 +47,7 @@ class PushJob:
     address: str | None = None
     consent: bool | None = None
     consent_seen: bool | None = None
+    never_asked: bool = False
     tried: bool = False
 
 
@@ -82,21 +84,18 @@ def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
 def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     """Create or update one contact.
 
-    A consent that was given goes out only after a fresh read shows no newer "no"; the read and the
-    write follow each other in this thread (design.md, section 6). What may have been created by an
+    A consent that was given goes out only after a fresh read shows no newer "no", and a new e-mail
+    address after one that shows which consent the old one leaves behind; the read and the write
+    follow each other in this thread (design.md, section 6). What may have been created by an
     earlier call is looked for first, because the look-up before that call may be hours old.
     """
     creates_again = job.tried and not job.usercom_id
-    fresh = _fresh(usercom, job) if job.consent or creates_again else None
+    moves = mapping.EMAIL.attribute in job.body
+    fresh = _fresh(usercom, job) if job.consent or moves or creates_again else None
     if creates_again and fresh is None and _is_overtaken(usercom, job):
         return Overtaken()
     if fresh is not None:
-        job = replace(job, usercom_id=str(fresh.id))
-    if fresh is not None and job.consent:
-        seen = values.boolean(fresh.get(mapping.EMAIL_CONSENT))
-        newer_no = seen is False and job.consent_seen is not False
-        if newer_no or not (mapping.EMAIL.attribute in job.body or _is_at(fresh, job.address)):
-            job = replace(job, consent=None)
+        job = replace(job, usercom_id=str(fresh.id), consent=_consent_now(job, fresh, moves))
     body = dict(job.body)
     if job.consent is not None:
         body[mapping.EMAIL_CONSENT] = job.consent
@@ -111,8 +110,8 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
         rest = {name: value for name, value in body.items() if values.attribute_of(name) not in bad}
         if not bad or not (rest or job.usercom_id is None):
             raise
-        if mapping.EMAIL.attribute in bad and job.consent:
-            # It was given for an address that User.com does not take.
+        if mapping.EMAIL.attribute in bad and (job.consent or job.never_asked):
+            # It was about an address that User.com does not take.
             rest.pop(mapping.EMAIL_CONSENT, None)
             job = replace(job, consent=None)
         for name, texts in error.fields.items():
@@ -123,6 +122,18 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     if isinstance(answer, client.Contact):
         return Sent(str(answer.id), answer, kept, consent, refused)
     return Sent(str(answer.id), None, kept, consent, refused)
+
+
+def _consent_now(job: PushJob, fresh: client.Contact, moves: bool) -> bool | None:
+    """What to write about the consent, now that User.com's value and address are known."""
+    seen = values.boolean(fresh.get(mapping.EMAIL_CONSENT))
+    at_our_address = _is_at(fresh, job.address)
+    if job.consent:
+        newer_no = seen is False and job.consent_seen is not False
+        return None if newer_no or not (moves or at_our_address) else True
+    if moves and seen and job.never_asked and not at_our_address:
+        return False
+    return job.consent
 
 
 def _is_overtaken(usercom: client.UserCom, job: PushJob) -> bool:

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 
@@ -12,7 +13,7 @@ class UsercomCreation(models.TransientModel):
     side = fields.Selection(
         [("usercom", "In User.com"), ("odoo", "In Odoo")], "Create Contacts", required=True
     )
-    count = fields.Integer("Waiting Now", compute="_compute_count")
+    count = fields.Integer("Waiting Now, at Most", compute="_compute_count")
     creation_limit = fields.Integer(related="account_id.creation_limit")
     include_existing = fields.Boolean(
         "Create these now, too",
@@ -22,24 +23,44 @@ class UsercomCreation(models.TransientModel):
     @api.depends("account_id", "side")
     def _compute_count(self):
         for wizard in self:
-            if wizard.side == "usercom":
-                wizard.count = self.env["res.partner"].search_count(wizard._existing())
-            else:
-                wizard.count = len(wizard._held_pings())
+            wizard.count = (
+                wizard._count_existing() if wizard.side == "usercom" else wizard._count_held()
+            )
+
+    def _count_existing(self):
+        """How many people they are at most: two contacts with one address are one.
+
+        Who of them is in User.com already, nobody knows before they are looked up.
+        """
+        # sudo: a number, and it concerns all contacts of the account's companies.
+        partners = self.env["res.partner"].sudo()
+        existing = Domain(self._existing())
+        [(addresses,)] = partners._read_group(existing, [], ["email_normalized:count_distinct"])
+        [(numbers,)] = partners._read_group(
+            existing & Domain("email_normalized", "=", False),
+            [],
+            ["phone_sanitized:count_distinct"],
+        )
+        return addresses + numbers
 
     def _existing(self):
-        bindings = self.env["usercom.binding"]._search(
-            [("account_id", "=", self.account_id.id), ("partner_id", "!=", False)]
+        # sudo: contacts that the reader may not see are linked as well.
+        bindings = (
+            self.env["usercom.binding"]
+            .sudo()
+            ._search([("account_id", "=", self.account_id.id), ("partner_id", "!=", False)])
         )
         return [
             *self.account_id._participants(),
             ("id", "not in", bindings.subselect("partner_id")),
         ]
 
-    def _held_pings(self):
-        return self.env["usercom.ping"].search(
+    def _count_held(self):
+        """How many people they are at most: one may be called about by number and by e-mail."""
+        pings = self.env["usercom.ping"].search(
             [("account_res_id", "=", self.account_id.id), ("problem_code", "=", "creation_off")]
         )
+        return len({ping._person() for ping in pings})
 
     def action_switch_on(self):
         """Switch it on, and set to work on those counted."""
@@ -55,7 +76,8 @@ class UsercomCreation(models.TransientModel):
 
     def _enqueue_existing(self):
         # One statement, however many: the database makes a row of each contact it finds.
-        found = self.env["res.partner"]._search(self._existing())
+        # sudo: creating is switched on for all contacts of the account, and all were counted.
+        found = self.env["res.partner"].sudo()._search(self._existing())
         self.env.cr.execute(
             SQL(
                 """

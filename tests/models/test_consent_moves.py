@@ -1,0 +1,130 @@
+"""Consents that change their address, come back, or arrive by a file or a merge."""
+
+from odoo.tests import Form
+from odoo.tests.common import tagged
+
+from .common import SyncCase
+
+
+@tagged("post_install", "-at_install")
+class TestConsentMoves(SyncCase):
+    def consent_there(self, partner):
+        return self.there(partner)["attributes"].get("email_consent")
+
+    def say_there(self, partner, value):
+        self.sim.edit_contact(
+            int(self.binding(partner).usercom_id), attributes={"email_consent": value}
+        )
+
+    def read(self, partner):
+        self.ping(self.binding(partner).usercom_id)
+        self.pull()
+        self.push()
+        self.pull()
+
+    def test_consent_that_was_not_read_yet_does_not_move_to_a_new_address(self):
+        partner = self.make_linked()
+        self.say_there(partner, True)  # nobody has told us
+        partner.email = "new@example.com"
+        self.push()
+        self.assertIs(self.consent_there(partner), False)
+        self.assertFalse(partner.usercom_email_consent)
+        self.read(partner)
+        self.assertFalse(partner.usercom_email_consent)
+        self.assertIs(self.consent_there(partner), False)
+
+    def test_consent_whose_answer_was_lost_does_not_move(self):
+        partner = self.make_linked()
+        partner.usercom_email_consent = "given"
+        self.sim.fault("500", method="PUT", times=1, commit=True)
+        self.push()
+        self.assertIs(self.consent_there(partner), True)
+        partner.email = "new@example.com"
+        self.make_due()
+        self.push()
+        self.assertIs(self.consent_there(partner), False)
+        self.assertFalse(partner.usercom_email_consent)
+
+    def test_consent_given_at_the_new_address_goes_along(self):
+        partner = self.make_linked({"email_consent": True})
+        partner.write({"email": "new@example.com", "usercom_email_consent": "given"})
+        self.push()
+        self.assertIs(self.consent_there(partner), True)
+        self.assertEqual(partner.usercom_email_consent, "given")
+
+    def test_refused_address_takes_no_consent_away(self):
+        partner = self.make_linked({"email_consent": True})
+        partner.email = "zażółć@example.com"  # the simulator takes ASCII only
+        self.push()
+        self.assertEqual(self.there(partner)["email"], "jan@example.com")
+        self.assertIs(self.consent_there(partner), True)
+
+    def test_address_changed_there_leaves_its_consent_behind(self):
+        partner = self.make_linked({"email_consent": True})
+        self.assertEqual(partner.usercom_email_consent, "given")
+        self.sim.edit_contact(int(self.binding(partner).usercom_id), email="new@example.com")
+        self.read(partner)
+        self.assertEqual(partner.email, "new@example.com")
+        self.assertFalse(partner.usercom_email_consent)
+        self.assertIs(self.consent_there(partner), False, "both sides agree in the end")
+
+    def test_yes_after_a_no_in_usercom_counts(self):
+        partner = self.make_linked({"email_consent": True})
+        for value, state in ((False, "withdrawn"), (True, "given"), (False, "withdrawn")):
+            self.say_there(partner, value)
+            self.read(partner)
+            self.assertEqual(partner.usercom_email_consent, state)
+            self.assertIs(self.consent_there(partner), value)
+
+    def test_yes_in_usercom_after_a_no_in_odoo_counts(self):
+        partner = self.make_linked({"email_consent": True})
+        partner.usercom_email_consent = "withdrawn"
+        self.push()
+        self.assertIs(self.consent_there(partner), False)
+        self.say_there(partner, True)
+        self.read(partner)
+        self.assertEqual(partner.usercom_email_consent, "given")
+        self.assertIs(self.consent_there(partner), True)
+
+    def test_spelling_of_the_address_keeps_the_consent_in_the_form(self):
+        partner = self.make_linked({"email_consent": True})
+        with Form(partner) as form:
+            form.email = "Jan@Example.com"
+            self.assertEqual(form.usercom_email_consent, "given")
+        self.assertEqual(partner.usercom_email_consent, "given")
+        with Form(partner) as form:
+            form.email = "other@example.com"
+            form.email = "jan@example.com"
+        self.assertEqual(partner.usercom_email_consent, "given")
+        with Form(partner) as form:
+            form.email = "other@example.com"
+        self.assertFalse(partner.usercom_email_consent)
+
+    def test_import_raises_no_consent(self):
+        said_no = self.make_linked()
+        said_no.usercom_email_consent = "withdrawn"
+        never = self.make_partner(name="Ola", email="ola@example.com")
+        result = self.env["res.partner"].load(
+            [".id", "usercom_email_consent"],
+            [[str(said_no.id), "Given"], [str(never.id), "Given"]],
+        )
+        self.assertFalse(result["messages"])
+        self.assertEqual(said_no.usercom_email_consent, "withdrawn")
+        self.assertEqual(never.usercom_email_consent, "given")
+        self.assertFalse(never.usercom_consent_event_ids.happened_at)
+        self.push()
+        self.assertIs(self.consent_there(said_no), False)
+        result = self.env["res.partner"].load(
+            [".id", "usercom_email_consent"], [[str(never.id), "Withdrawn"]]
+        )
+        self.assertEqual(never.usercom_email_consent, "withdrawn")
+
+    def test_merge_raises_no_consent(self):
+        target = self.make_partner(usercom_email_consent="given")
+        target.usercom_email_consent = "withdrawn"
+        source = self.make_partner(usercom_email_consent="given")
+        self.assertEqual(target.usercom_email_consent, "withdrawn")
+        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
+        wizard._merge((target | source).ids, target)
+        self.assertEqual(target.usercom_email_consent, "withdrawn")
+        self.assertEqual(target.usercom_consent_event_ids[:1].source, "merge")
