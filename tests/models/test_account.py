@@ -170,13 +170,15 @@ class TestAccount(SyncCase):
                 raise ZeroDivisionError
             return claim(change, account)
 
-        # Odoo's assertRaises would take back what the run has committed.
-        with patch.object(type(self.env["usercom.change"]), "_claim", broken_for_the_first):
-            try:
-                self.push()
-            except ZeroDivisionError:
-                failed = True
-        self.assertTrue(failed, "the run counts as failed")
+        with (
+            patch.object(type(self.env["usercom.change"]), "_claim", broken_for_the_first),
+            self.assertLogs("odoo.addons.usercom_connector", "ERROR") as logged,
+        ):
+            self.push()
+        self.assertIn("ZeroDivisionError", logged.output[0])
+        stream = self.account.stream_ids.filtered(lambda stream: stream.direction == "push")
+        self.assertEqual(stream.failure_code, "unexpected")
+        self.assertTrue(stream._is_resting())
         self.assertFalse(self.binding(partner))
         self.assertTrue(self.changes())
         binding = self.env["usercom.binding"].search([("partner_id", "=", partner.id)])

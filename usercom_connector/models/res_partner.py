@@ -239,6 +239,7 @@ class ResPartner(models.Model):
         # sudo: whoever may delete a contact need not be allowed to see the account's bindings.
         bindings = self.env["usercom.binding"].sudo().search([("partner_id", "in", self.ids)])
         bindings._forget_values()
+        self._usercom_enqueue()  # the push finds nobody, and drops what waits for this contact
         return super().unlink()
 
     # === SYNCHRONIZATION === #

@@ -302,6 +302,9 @@ class UsercomAccount(models.Model):
         return result
 
     def unlink(self):
+        # sudo: rows are not edited by hand, but they go with their account.
+        for model in ("usercom.change", "usercom.ping"):
+            self.env[model].sudo().search([("account_res_id", "in", self.ids)]).unlink()
         result = super().unlink()
         self._forget_cached()
         return result

@@ -286,7 +286,7 @@ class UsercomBinding(models.Model):
             if stored is not None and stored != sent.consent:
                 # Answered, but not stored: no word of the person's, and no use in repeating it.
                 base_usercom[mapping.EMAIL_CONSENT] = stored
-                refusals[mapping.EMAIL_CONSENT] = self.env._("it shows the opposite.")
+                refusals[mapping.EMAIL_CONSENT] = None
         refused = {
             name: job.consent if name == mapping.EMAIL_CONSENT else job.outgoing.get(name)
             for name in refusals
@@ -494,7 +494,8 @@ class UsercomBinding(models.Model):
         A refusal stands as long as the value that was refused would be sent. After that it is
         forgotten, so that the same value is tried anew when somebody enters it again.
 
-        :param refusals: attribute to User.com's words, for what it has just refused.
+        :param refusals: attribute to User.com's words, for what it has just refused; to ``None``
+            for what it has silently not stored.
         """
         wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
         to_send = self._consent_to_send(snapshot, wanted)
@@ -511,10 +512,14 @@ class UsercomBinding(models.Model):
         kept = [
             (code, args)
             for code, args in self.notices or ()
-            if code == "refused_value" and args["attribute"] in standing.keys() - set(refusals)
+            if code in ("refused_value", "not_stored")
+            and args["attribute"] in standing.keys() - set(refusals)
         ]
         new = [
-            ("refused_value", {"attribute": name, "reason": refusals[name]}) for name in refusals
+            ("refused_value", {"attribute": name, "reason": refusals[name]})
+            if refusals[name]
+            else ("not_stored", {"attribute": name})
+            for name in refusals
         ]
         self._set_notices("out", snapshot.notices + kept + new)
 

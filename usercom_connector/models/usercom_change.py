@@ -33,9 +33,9 @@ class UsercomChange(models.Model):
     def _compute_partner_id(self):
         # Empty where the reader may not see the contact: Odoo shows the name of what stands here.
         partners = self.env["res.partner"].browse(self.mapped("partner_res_id")).exists()
-        readable = partners._filtered_access("read")
+        readable = {partner.id: partner for partner in partners._filtered_access("read")}
         for row in self:
-            row.partner_id = readable.filtered(lambda partner: partner.id == row.partner_res_id)
+            row.partner_id = readable.get(row.partner_res_id)
 
     @api.depends("partner_res_id")
     @api.depends_context("uid", "allowed_company_ids")

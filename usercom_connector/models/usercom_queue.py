@@ -1,6 +1,8 @@
 import logging
+import random
 import time
 import traceback
+from collections import deque
 from datetime import timedelta
 
 import psycopg2
@@ -24,6 +26,8 @@ BATCH_SIZE = 50
 #: So many contacts are written in one transaction. It holds their rows, and a save of one of them
 #: waits for its end: long enough to be cheap, short enough not to be felt.
 RECORDED_TOGETHER = 10
+#: What is due later than this is found by a regular run of the scheduled action.
+LONGEST_TIMER_SECONDS = 300
 SERIALIZATION_TRIES = 5
 #: So often a row that met an existing binding is tried again, before it counts as a defect.
 RACE_TRIES = 5
@@ -169,28 +173,34 @@ class UsercomQueue(models.AbstractModel):
         accounts = self.env["usercom.account"]._running()
         cron._commit_progress(remaining=self._count_due(accounts))
         deadline = time.monotonic() + ROUND_SECONDS
-        busy = set(accounts.ids)
-        failure = None
-        while busy and time.monotonic() < deadline:
-            for account in accounts.filtered(lambda account: account.id in busy):
-                try:
-                    done = self._drain_account(account.id, deadline)
-                except Exception as error:
-                    # The other accounts go on; the run counts as failed in the end.
-                    self.env.cr.rollback()
-                    failure, done = error, 0
-                if not done:
-                    busy.discard(account.id)
-                elif not cron._commit_progress(done, remaining=self._count_due(accounts)):
-                    busy.clear()
+        # In another order each time: whoever is the last may find the time used up.
+        turns = deque(random.sample(accounts.ids, len(accounts)))
+        while turns and time.monotonic() < deadline:
+            account_id = turns.popleft()
+            if done := self._take_turn(account_id, deadline):
+                turns.append(account_id)
+                if not cron._commit_progress(done, remaining=self._count_due(accounts)):
                     break
         # What rests, or is in another worker's hands, is not left over from this run: Odoo would
         # warn that it was not touched. The next round is planned for it.
-        left = accounts.filtered(lambda account: account.id in busy)
-        cron._commit_progress(remaining=self._count_due(left))
-        if failure:
-            raise failure
+        cron._commit_progress(remaining=self._count_due(accounts.browse(turns)))
         self._plan_next_round()
+
+    @api.model
+    def _take_turn(self, account_id, deadline):
+        """One batch of one account; a defect rests this account, and the others go on.
+
+        :return: as :meth:`_drain_account`.
+        """
+        try:
+            return self._drain_account(account_id, deadline)
+        except Exception as error:
+            self.env.cr.rollback()
+            account = self.env["usercom.account"].browse(account_id)
+            self._log_unexpected(error, account)
+            self.env["usercom.stream"]._of(account, self._direction)._failed("unexpected")
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+            return 0
 
     @api.model
     def _drain_account(self, account_id, deadline):
@@ -290,11 +300,7 @@ class UsercomQueue(models.AbstractModel):
                 accounts=tuple(accounts.ids),
             )
         )
-        if seconds is None:
-            return
-        if seconds > 60:
-            self.env.ref(self._cron_xmlid)._trigger(now + timedelta(seconds=float(seconds)))
-        else:
+        if seconds is not None and seconds < LONGEST_TIMER_SECONDS:
             # A moment at the least, so that a row locked by a user's save does not spin us.
             dbname, delay = self.env.cr.dbname, max(float(seconds), 0.2)
             self.env.cr.postcommit.add(lambda: wake.later(dbname, self._cron_xmlid, delay))
@@ -378,7 +384,7 @@ class UsercomQueue(models.AbstractModel):
             account._pause(str(answer.kind))
         elif isinstance(answer, client.AgainLater):
             self._postpone(answer)
-            stream._failed(answer)
+            stream._failed(str(answer.kind), answer.retry_after)
         elif isinstance(answer, client.RecordRefused):
             self._park("refused", fields=answer.fields)
         elif isinstance(answer, Exception):
@@ -395,16 +401,20 @@ class UsercomQueue(models.AbstractModel):
         self._keep_one(due_at=False, problem_code=code, problem_args=args, trace=trace)
 
     def _park_unexpected(self, error):
+        self._log_unexpected(error, self)
+        trace = "".join(traceback.format_exception(error)).replace("\0", "")
+        self._park("unexpected", trace=trace, error=type(error).__name__)
+
+    @api.model
+    def _log_unexpected(self, error, records):
         # The message of an exception may hold a person's data, so it stays in the database.
         _logger.error(
-            "%s %s was parked by an unexpected %s:\n%s",
-            self._name,
-            self.ids,
+            "%s %s was stopped by an unexpected %s:\n%s",
+            records._name,
+            records.ids,
             type(error).__name__,
             "".join(traceback.format_tb(error.__traceback__)),
         )
-        trace = "".join(traceback.format_exception(error)).replace("\0", "")
-        self._park("unexpected", trace=trace, error=type(error).__name__)
 
     def _postpone(self, error):
         """Wait for better times. A 429 does not count as an attempt.
@@ -461,4 +471,6 @@ class UsercomQueue(models.AbstractModel):
 
     def _retry(self):
         """Make rows due now."""
-        self.write({"due_at": fields.Datetime.now()})
+        if self:
+            self.write({"due_at": fields.Datetime.now()})
+            self._wake()

@@ -363,6 +363,14 @@ class UsercomSentence(models.AbstractModel):
         )
 
     @api.model
+    def _say_not_stored(self, attribute="", **args):
+        return self.env._(
+            "%(field)s was sent, but User.com goes on showing the opposite. Look for an automation "
+            "in User.com that sets it.",
+            field=self._field_name(attribute),
+        )
+
+    @api.model
     def _say_refused_value(self, attribute="", reason="", **args):
         return self.env._(
             "%(field)s was not taken by User.com: %(reason)s Correct it; the rest of the contact "

@@ -52,12 +52,11 @@ class UsercomStream(models.Model):
             vals["rest_until"] = False  # else another call of the same round has just said so
         self.write(vals)
 
-    def _failed(self, error):
-        """Note a failure that is nobody's fault here; rest the account when they go on.
+    def _failed(self, code, retry_after=None):
+        """Note a failure that no record is to blame for; rest the account when they go on.
 
-        A 429 is no failure of a record, but always a reason to rest.
-
-        :param error: a ``client.AgainLater``.
+        :param code: of ``usercom.sentence``. A 429 and a defect of ours rest the account at once.
+        :param retry_after: for how many seconds User.com asked, if it did.
         """
         # Calls that fail side by side with the one that began the rest do not make it longer.
         resting = self._is_resting()
@@ -65,10 +64,10 @@ class UsercomStream(models.Model):
         vals = {
             "failures": failures,
             "last_failure_at": fields.Datetime.now(),
-            "failure_code": str(error.kind),
+            "failure_code": code,
         }
-        if error.kind == "throttled" or failures >= FAILURES_BEFORE_REST:
-            seconds = waiting.pause(failures - FAILURES_BEFORE_REST + 1, error.retry_after)
+        if code in ("throttled", "unexpected") or failures >= FAILURES_BEFORE_REST:
+            seconds = waiting.pause(failures - FAILURES_BEFORE_REST + 1, retry_after)
             until = fields.Datetime.now() + timedelta(seconds=seconds)
             vals["rest_until"] = max(until, self.rest_until) if resting else until
         self.write(vals)
