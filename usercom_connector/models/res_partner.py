@@ -235,7 +235,8 @@ class ResPartner(models.Model):
         self.browse(touched)._usercom_enqueue()
 
     def unlink(self):
-        # What stays of a deleted contact is that it must not come back; nothing of the person.
+        # What stays of a deleted contact is that it must not come back, and the words about its
+        # consents with the address they are about.
         # sudo: whoever may delete a contact need not be allowed to see the account's bindings.
         bindings = self.env["usercom.binding"].sudo().search([("partner_id", "in", self.ids)])
         bindings._forget_values()
