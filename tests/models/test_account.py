@@ -183,3 +183,32 @@ class TestAccount(SyncCase):
         self.assertTrue(self.changes())
         binding = self.env["usercom.binding"].search([("partner_id", "=", partner.id)])
         self.assertEqual((binding.account_id, binding.state), (second, "linked"))
+
+    def test_contact_that_moves_to_another_company_stays_as_it_is(self):
+        self.account.company_id = self.env.company
+        partner = self.make_linked()
+        number = int(partner.usercom_id)
+        partner.company_id = self.env["res.company"].create({"name": "Other"})
+        partner.city = "Gdynia"
+        self.push()
+        self.assertFalse(self.sim.calls())
+        self.assertFalse(self.changes())
+        self.sim.edit_contact(number, city="Sopot")
+        self.ping(number)
+        self.pull()
+        self.assertEqual(partner.city, "Gdynia")
+        self.assertFalse(self.pings())
+
+    def test_throttled_look_up_ends_the_round(self):
+        self.make_linked()
+        linked = self.env["res.partner"].search([("usercom_id", "!=", False)], limit=1)
+        linked.city = "Gdynia"
+        self.make_partner(name="Ola", email="ola@example.com")
+        self.sim.fault("429", retry_after=30, path="/users/search/")
+        self.push()
+        self.assertEqual([call["method"] for call in self.sim.calls()], ["GET"])
+        self.sim.clear_faults()
+        self.make_due()
+        self.push()
+        self.assertEqual(self.there(linked)["city"], "Gdynia")
+        self.assertEqual(len(self.sim.contacts()), 2)

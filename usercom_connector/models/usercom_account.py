@@ -720,6 +720,13 @@ class UsercomAccount(models.Model):
             domain &= Domain("company_id", "in", [False, self.company_id.id])
         return domain
 
+    def _covers(self, partner):
+        """Whether a contact belongs to the company that this account is for."""
+        return not self.company_id or partner.company_id in (
+            self.env["res.company"],
+            self.company_id,
+        )
+
     def _profile_url(self, usercom_id):
         """Where the profile of a contact opens in User.com."""
         if not self or not usercom_id:

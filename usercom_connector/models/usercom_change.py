@@ -102,6 +102,8 @@ class UsercomChange(models.Model):
             jobs = [job for job in jobs if job.binding_id is not None]
             for some in split_every(RECORDED_TOGETHER, answers):
                 jobs += self._in_transaction(partial(self._bind, account, stream, some, began))
+            if stream._is_resting() or not account._may_run():
+                return done  # the look-up was answered by a 429, or by a refusal of the account
         began = consent.moment()
         answers = exchange.run_all(jobs, partial(exchange.send, usercom), deadline)
         for some in split_every(RECORDED_TOGETHER, answers):
@@ -147,6 +149,8 @@ class UsercomChange(models.Model):
     @api.model
     def _plan_one(self, rows, partner, binding, consent_state, takes_part):
         job = None
+        if binding and not binding.account_id._covers(partner):
+            binding = partner = None  # has moved to another company: stays as it is over there
         if partner and binding and binding.state != "gone":
             snapshot = partner._usercom_snapshot(consent_state)
             job = rows._job_of(binding, snapshot)

@@ -131,6 +131,8 @@ class UsercomPing(models.Model):
             return self._take_in(account, contact, began, may_create)
         if not binding.partner_id:
             self.unlink()  # deleted in Odoo: it does not come back by itself
+        elif not account._covers(binding.partner_id):
+            self.unlink()  # has moved to another company: stays as it is here
         elif binding.usercom_id and revisions.get(binding.id) != binding.revision:
             self._append([(account.id, "id", str(contact.id))])
             self.unlink()
