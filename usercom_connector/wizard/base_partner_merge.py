@@ -1,5 +1,7 @@
 from odoo import api, models
 
+from ..sync import consent
+
 
 class BasePartnerMergeAutomaticWizard(models.TransientModel):
     _inherit = "base.partner.merge.automatic.wizard"
@@ -22,5 +24,12 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         bindings.flush_model()
         # Bindings and consents move by SQL: what is left may differ from what the binding knows,
         # also when the merge changes no field of it.
+        said_no = (src_partners | dst_partner).filtered(
+            lambda partner: partner.usercom_email_consent == consent.WITHDRAWN
+        )
+        addresses = set(said_no.mapped("email_normalized"))
         super()._update_foreign_keys(src_partners, dst_partner)
+        dst_partner.invalidate_recordset()
+        if dst_partner.email_normalized in addresses:
+            dst_partner._usercom_keep_withdrawn()
         dst_partner._usercom_enqueue()
