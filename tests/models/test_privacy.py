@@ -1,4 +1,4 @@
-"""What a review of the account found: secrets in the log, companies, counts, sentences."""
+"""What the account keeps to itself, and what it tells: secrets, companies, counts, sentences."""
 
 import logging
 from contextlib import contextmanager
