@@ -32,9 +32,6 @@ class Snapshot:
 class ResPartner(models.Model):
     _inherit = "res.partner"
 
-    usercom_binding_ids = fields.One2many(
-        "usercom.binding", "partner_id", groups="usercom_connector.group_usercom_manager"
-    )
     usercom_id = fields.Char(
         "User.com ID",
         compute="_compute_usercom",
