@@ -44,8 +44,12 @@ def stored(habit: str, value: str | None) -> str | None:
 
 def rules(**fixed: st.SearchStrategy[bool]) -> st.SearchStrategy[list[FieldRule]]:
     """Rules for the attributes f0, f1, f2; ``fixed`` overrides what is drawn for a switch."""
-    switches = {"out": st.booleans(), "into": st.booleans(), "odoo_wins": st.booleans()}
-    switches["removal_into"] = st.booleans()
+    switches = {
+        "out": st.booleans(),
+        "into": st.booleans(),
+        "winner": st.sampled_from(["odoo", "usercom"]),
+    }
+    switches["removals"] = st.booleans()
     one = st.fixed_dictionaries(switches | fixed)
     return st.tuples(one, one, one).map(
         lambda drawn: [FieldRule(f"f{i}", f"f{i}", **vals) for i, vals in enumerate(drawn)]

@@ -11,7 +11,7 @@ from odoo.addons.usercom_connector.sync.merge import UNANSWERED, merge, outgoing
 from .strategies import canonical, filled, habits, rules, sides, stored
 
 NAMES = ("f0", "f1", "f2")
-both_ways = {name: st.just(True) for name in ("out", "into", "removal_into")}
+both_ways = {name: st.just(True) for name in ("out", "into", "removals")}
 
 
 @dataclass
@@ -183,7 +183,7 @@ def test_a_removal_is_an_edit(held, in_odoo):
 
 @given(sides(filled))
 def test_a_removal_over_there_stays_there_where_the_mapping_says_so(held):
-    pair = in_step([FieldRule(name, name, removal_into=False) for name in NAMES], held)
+    pair = in_step([FieldRule(name, name, removals=False) for name in NAMES], held)
     pair.edit_there({"f0": None})
     pair.settle()
     pair.settle()
@@ -222,7 +222,7 @@ def test_odoo_wins_a_conflict(held, ours, theirs, push_first):
 @given(sides(), canonical, canonical)
 def test_usercom_wins_a_conflict_where_the_mapping_says_so(held, ours, theirs):
     assume(len({ours, theirs, held["f0"]}) == 3)
-    pair = in_step([FieldRule(name, name, odoo_wins=False) for name in NAMES], held)
+    pair = in_step([FieldRule(name, name, winner="usercom") for name in NAMES], held)
     pair.odoo["f0"] = ours
     pair.edit_there({"f0": theirs})
     pair.settle()
@@ -302,7 +302,7 @@ def test_a_blank_that_was_never_filled_wipes_nothing(rule_list, odoo, there, edi
 @given(filled, filled, habits)
 def test_two_values_that_differ_go_to_the_rule(ours, theirs, habit):
     theirs = stored(habit, theirs)
-    rule_list = [FieldRule("f0", "f0"), FieldRule("f1", "f1", odoo_wins=False)]
+    rule_list = [FieldRule("f0", "f0"), FieldRule("f1", "f1", winner="usercom")]
     sides_ours, sides_theirs = ({"f0": side, "f1": side} for side in (ours, theirs))
     pair = met(rule_list, sides_ours, sides_theirs, habit)
     assert pair.odoo["f0"] == ours
@@ -354,11 +354,11 @@ def test_a_field_that_only_goes_out_takes_no_edit_back(held, theirs):
 
 
 def test_a_person_of_a_company_takes_no_address():
-    alone = {rule.attribute for rule in rules_for(has_parent=False) if rule.into}
-    child = {rule.attribute for rule in rules_for(has_parent=True) if rule.into}
+    alone = {rule.attribute for rule in rules_for(FIXED_MAPPING, has_parent=False) if rule.into}
+    child = {rule.attribute for rule in rules_for(FIXED_MAPPING, has_parent=True) if rule.into}
     assert alone == {rule.attribute for rule in FIXED_MAPPING}
     assert alone - child == {"city", "country"}
-    assert all(rule.out for rule in rules_for(has_parent=True))
+    assert all(rule.out for rule in rules_for(FIXED_MAPPING, has_parent=True))
 
 
 # Written, but not read back

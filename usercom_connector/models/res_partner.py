@@ -272,7 +272,7 @@ class ResPartner(models.Model):
         return {partner.id: partner._usercom_snapshot(consents[partner.id]) for partner in partners}
 
     def _usercom_snapshot(self, consent_state):
-        rules = mapping.rules_for(has_parent=bool(self.parent_id))
+        rules = mapping.rules_for(mapping.FIXED_MAPPING, has_parent=bool(self.parent_id))
         snapshot = Snapshot(rules, consent_state)
         for rule in rules:
             self._usercom_take_value(rule, snapshot)

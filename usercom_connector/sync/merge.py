@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .mapping import FieldRule
+from .mapping import ODOO_WINS, FieldRule
 from .values import alike
 
 Values = Mapping[str, Any]
@@ -110,7 +110,7 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
 
     if (
         theirs_changed
-        and not (ours_changed and rule.odoo_wins)
+        and not (ours_changed and rule.winner == ODOO_WINS)
         and _may_come_in(rule, theirs, first_meeting and ours is MISSING)
     ):
         merged.into[name] = theirs
@@ -124,4 +124,4 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
 
 def _may_come_in(rule: FieldRule, theirs: Any, unreadable_first: bool) -> bool:
     # At a first meeting, what somebody typed in Odoo stays, even if it cannot be read as a value.
-    return rule.into and not unreadable_first and (theirs is not None or rule.removal_into)
+    return rule.into and not unreadable_first and (theirs is not None or rule.removals)
