@@ -165,10 +165,10 @@ class TestAccount(SyncCase):
         partner = self.make_partner()
         claim = type(self.env["usercom.change"])._claim
 
-        def broken_for_the_first(change, account):
+        def broken_for_the_first(change, account, *args):
             if account == self.account:
                 raise ZeroDivisionError
-            return claim(change, account)
+            return claim(change, account, *args)
 
         with (
             patch.object(type(self.env["usercom.change"]), "_claim", broken_for_the_first),

@@ -3,6 +3,7 @@
 from odoo import fields
 from odoo.addons.usercom_connector import client
 from odoo.addons.usercom_connector.client.transport import Answer, Transport
+from odoo.addons.usercom_connector.models.usercom_binding import Read
 from odoo.tests.common import tagged
 
 from .common import SyncCase
@@ -563,7 +564,7 @@ class TestBlanks(SyncCase):
         partner = self.make_linked(city="Gdynia")
         contact = self.binding(partner)
         read = client.Contact(int(contact.usercom_id), {"email": "jan@example.com"}, {})
-        contact._absorb(read, fields.Datetime.now())
+        contact._absorb(self.account, [Read(contact, read, fields.Datetime.now())])
         self.assertEqual((partner.city, partner.name), ("Gdynia", "Jan Testowy"))
 
     def test_address_of_a_child_only_goes_out(self):

@@ -378,7 +378,8 @@ class TestCapture(Capturing, TransactionCase):
     def test_merge_that_hands_over_the_binding_alone(self):
         wizard = self.env["base.partner.merge.automatic.wizard"]
         double = self.jan.copy({"name": "Jan T."})
-        binding = self.env["usercom.binding"]._create_new(self.account, double)
+        bindings = self.env["usercom.binding"]
+        binding = bindings.create(bindings._vals_new(self.account, double))
         binding.write({"usercom_id": "7", "state": "linked", "base_odoo": {"name": "Jan T."}})
         self.forget_rows()
         both = self.jan | double

@@ -14,6 +14,7 @@ import psycopg2.errors
 import pytest
 from odoo import SUPERUSER_ID, api
 from odoo.addons.usercom_connector.client import Contact
+from odoo.addons.usercom_connector.models.usercom_binding import Read
 from odoo.addons.usercom_connector.tools import wake
 from odoo.addons.usercom_connector.tools.quiet_sql import quiet_sql
 from odoo.addons.usercom_connector.tools.worker_lock import worker_lock
@@ -143,7 +144,7 @@ def test_a_save_does_not_wait_for_locked_bindings_and_rows_being_deleted(databas
     partner_id = database.make_linked()
     with database.open() as worker:
         binding = worker["usercom.binding"].search([("partner_id", "=", partner_id)])
-        binding._lock()
+        assert binding._locked()
         binding.write({"base_odoo": {"name": "Jan"}, "revision": 1})
         worker["usercom.change"].search([]).unlink()
         worker["usercom.stream"]._of(database.account(worker), "push")._succeeded()
@@ -193,12 +194,13 @@ def test_the_worker_does_not_wait_for_a_save(database):
             jobs = change._in_transaction(partial(change._plan, account, groups))
             assert [job.partner_id for job in jobs] == [partner_id]
             binding = worker["usercom.binding"].browse(jobs[0].binding_id)
-            binding._lock()
+            assert binding._locked()
             contact = Contact.from_json(
                 {"id": 1, "email": "jan@example.com", "city": "Hel", "attributes": []}
             )
             before = time.monotonic()
-            groups[partner_id,]._guarded(partial(binding._absorb, contact, NOW))
+            reads = [Read(binding, contact, NOW)]
+            groups[partner_id,]._guarded(partial(binding._absorb, account, reads))
             assert time.monotonic() - before < 0.5
             row = groups[partner_id,].exists()
             assert (row.problem_code, bool(row.due_at)) == ("busy", True)

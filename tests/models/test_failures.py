@@ -443,7 +443,7 @@ class TestUnforeseen(FailureCase):
 
     def test_while_planning(self):
         with self.failing(
-            ResPartner, "_usercom_take_value", lambda partner, *_: partner.name == "Person 3"
+            ResPartner, "_usercom_raw", lambda partner, *_: partner.name == "Person 3"
         ):
             self.push()
         self.check_parked(self.changes(), "Person 3")
@@ -479,7 +479,7 @@ class TestUnforeseen(FailureCase):
             self.sim.edit_contact(contact["id"], city="Gdynia")
             self.ping(contact["id"])
         with self.failing(
-            UsercomBinding, "_absorb", lambda binding, *_: binding.partner_id.name == "Person 3"
+            UsercomBinding, "_move_bases", lambda binding, *_: binding.partner_id.name == "Person 3"
         ):
             self.pull()
         [row] = self.pings()

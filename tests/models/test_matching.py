@@ -176,7 +176,8 @@ class TestLadder(MatchingCase):
         self.assertEqual(self.there(partner)["custom_id"], "shop-77")
         self.assertEqual(self.sim.calls.count("PUT"), 0)
 
-    def test_missing_user_id_gets_ours(self):
+    def test_missing_user_id_gets_ours_with_the_next_write(self):
+        """It goes along with what is written anyway: linking alone costs no call."""
         for email, by_push in (("one@example.com", True), ("two@example.com", False)):
             contact = self.there_is(email)
             partner = self.make_partner(email=email)
@@ -186,6 +187,9 @@ class TestLadder(MatchingCase):
                 self.changes().unlink()
                 self.read(contact)
                 self.push()
+            self.assertEqual(self.sim.calls.count("PUT"), 0)
+            partner.city = "Gdynia"
+            self.push()
             self.assertEqual(self.there(partner)["custom_id"], self.binding(partner).custom_id)
             self.assertRegex(self.binding(partner).custom_id, "^[0-9a-f]{32}$")
             self.sim.reset_calls()
@@ -420,10 +424,14 @@ class TestArchivedAndDeleted(MatchingCase):
         partner = self.make_partner(active=False)
         contact = self.there_is(city="Gdynia")
         self.read(contact)
-        self.check_linked(partner, contact)
-        self.assertEqual(partner.city, "Gdynia")
+        self.check_parked(self.pings(), "not_taking_part", "Jan Testowy")
         self.assertFalse(partner.active)
         self.assertEqual(len(self.people()), 1)
+        partner.active = True
+        self.pings().with_user(self.manager).action_retry()
+        self.pull()
+        self.check_linked(partner, contact)
+        self.assertEqual(partner.city, "Gdynia")
 
     def test_archived_is_not_created_there(self):
         partner = self.make_partner(active=False)
@@ -433,12 +441,22 @@ class TestArchivedAndDeleted(MatchingCase):
         self.push()
         self.assertEqual(len(self.sim.contacts()), 1)
 
-    def test_archived_later_goes_on(self):
-        partner = self.make_linked()
+    def test_archived_later_is_left_alone(self):
+        partner = self.make_linked(city="Sopot")
         partner.active = False
         partner.city = "Gdynia"
         self.push()
+        self.sim.edit_contact(self.there(partner)["id"], first_name="Johann")
+        self.ping(partner.usercom_id)
+        self.pull()
+        self.assertEqual(self.there(partner)["city"], "Sopot")
+        self.assertEqual(partner.name, "Jan Testowy")
+        self.assertIn("not kept in step", partner.usercom_status)
+        self.assertFalse(self.changes() or self.pings())
+        partner.active = True
+        self.push()
         self.assertEqual(self.there(partner)["city"], "Gdynia")
+        self.assertEqual(self.there(partner)["name"], "Johann Testowy")
 
     def test_deleted_in_odoo_does_not_come_back(self):
         partner = self.make_linked(city="Gdynia", phone="+48600100200")

@@ -14,6 +14,7 @@ from .common import SyncCase
 from .test_concurrency import Database
 
 KEY = "K3y" * 21 + "X"
+NOW = "2026-03-01 12:00:00"
 
 
 @contextmanager
@@ -146,7 +147,7 @@ class TestCompanies(SyncCase):
         changes, pings = self.env["usercom.change"], self.env["usercom.ping"]
         for company, account in self.accounts.items():
             person = self.people[company].id
-            changes._append([(account.id, person)])
+            changes.create({"account_res_id": account.id, "partner_res_id": person, "due_at": NOW})
             pings._append([(account.id, "email", f"{company.id}@example.com")])
             for model in (changes, pings):
                 rows = model.search([("account_res_id", "=", account.id)])
@@ -203,9 +204,12 @@ class TestCompanies(SyncCase):
 
     def test_shared_account_names_nobody_of_another_company(self):
         person, mine = self.people[self.theirs], self.people[self.mine]
-        self.env["usercom.change"]._append([(self.account.id, person.id)])
+        self.env["usercom.change"].create(
+            {"account_res_id": self.account.id, "partner_res_id": person.id, "due_at": NOW}
+        )
         self.changes()._park("several_here", partner_ids=[person.id, mine.id])
-        self.env["usercom.binding"]._create_new(self.account, person).usercom_id = "77"
+        bindings = self.env["usercom.binding"]
+        bindings.create(bindings._vals_new(self.account, person)).usercom_id = "77"
         manager = self.managers[self.mine]
         fields = ("account_id", "partner_id", "problem", "has_contacts")
         [row] = self.seen(manager, "usercom.change", fields)
@@ -225,7 +229,9 @@ class TestCompanies(SyncCase):
 
     def test_problem_shown_on_a_contact_names_only_whom_the_reader_may_see(self):
         person, mine = self.people[self.theirs], self.people[self.mine]
-        self.env["usercom.change"]._append([(self.account.id, mine.id)])
+        self.env["usercom.change"].create(
+            {"account_res_id": self.account.id, "partner_res_id": mine.id, "due_at": NOW}
+        )
         self.changes()._park("taken_there", usercom_id="5", partner_id=person.id)
         self.accounts[self.mine].unlink()
         [shown] = self.seen(

@@ -1,17 +1,17 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
 from odoo.tools import SQL
-from odoo.tools.mail import email_normalize
 
-from ..sync import consent, mapping, values
+from ..sync import consent, converters, mapping, values
+from .usercom_queue import EDIT
 
-#: Editing one of these may change what is to be sent, or whether the contact takes part at all.
-CAPTURED_FIELDS = frozenset(
-    {rule.odoo_field for rule in mapping.FIXED_MAPPING}
-    | {"active", "is_company", "type", "company_id", "parent_id", "partner_share"}
+#: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
+#: is captured besides (``usercom.account._captured_fields``).
+ALWAYS_CAPTURED = frozenset(
+    {"active", "is_company", "type", "company_id", "parent_id", "partner_share", "email", "phone"}
 )
 
 
@@ -20,11 +20,15 @@ class Snapshot:
     """What a contact holds now, in canonical form.
 
     ``values`` leaves out what cannot be sent; ``notices`` say why (code and facts for
-    ``usercom.sentence``). ``rules`` are the mapping as it holds for this contact.
+    ``usercom.sentence``). ``rules`` are the mapping as it holds for this contact, and ``context``
+    is what converting by them needs to know of it.
     """
 
     rules: tuple
+    context: converters.Context
     consent: str | None
+    kind: str = mapping.CONTACT
+    takes_part: bool = True
     values: dict = field(default_factory=dict)
     notices: list = field(default_factory=list)
 
@@ -94,14 +98,19 @@ class ResPartner(models.Model):
             return False
         if binding.state == "gone":
             return self.env._("Deleted in User.com. It is not created there again by itself.")
+        if binding.state == "linked" and not self.filtered_domain(account._participants()):
+            return self.env._(
+                "Linked with User.com, but not kept in step any more: the account's filter of who "
+                "takes part leaves it out."
+            )
         if binding.state == "linked":
             return self.env._("Linked with User.com.")
         if binding:
             return self.env._("Being created in User.com.")
         if not self.filtered_domain(account._participants()):
             return self.env._(
-                "Stays in Odoo: only active people with a valid e-mail or phone take part, no "
-                "companies, addresses or internal users."
+                "Stays in Odoo: it is an address of another contact, or the account's filter of "
+                "who takes part leaves it out."
             )
         if not account.create_in_usercom:
             return self.env._("Not linked with User.com. Creating contacts there is switched off.")
@@ -224,10 +233,11 @@ class ResPartner(models.Model):
         # Every stored change of a contact passes here on its way to the database: also addresses,
         # which core writes past ``write`` (``_update_address``), and computed fields.
         super()._write_multi(vals_list)
+        captured = self.env["usercom.account"]._captured_fields() | ALWAYS_CAPTURED
         touched = [
             partner_id
             for partner_id, vals in zip(self._ids, vals_list, strict=True)
-            if not CAPTURED_FIELDS.isdisjoint(vals)
+            if not captured.isdisjoint(vals)
         ]
         self.browse(touched)._usercom_enqueue()
 
@@ -242,13 +252,13 @@ class ResPartner(models.Model):
 
     # === SYNCHRONIZATION === #
 
-    def _usercom_enqueue(self, accounts=None, urgent=False):
+    def _usercom_enqueue(self, accounts=None, priority=EDIT):
         """Say that these contacts may need sending.
 
         The rows are inserted at once before the transaction commits.
 
         :param accounts: where to; all that capture changes if it is left out.
-        :param urgent: whether they go before all others.
+        :param priority: of ``usercom.queue``.
         """
         if not self.ids or not self.env["usercom.account"]._is_any_connected():
             return
@@ -260,7 +270,11 @@ class ResPartner(models.Model):
         for account_id in [None] if accounts is None else accounts.ids:
             for partner_id in self.ids:
                 row = account_id, partner_id
-                gathered[row] = urgent or gathered.get(row, False)
+                gathered[row] = min(priority, gathered.get(row, priority))
+
+    def _usercom_kind(self):
+        """What this contact is in User.com."""
+        return mapping.COMPANY if self.is_company else mapping.CONTACT
 
     def _usercom_snapshots(self, account):
         """What these contacts hold now, in canonical form.
@@ -269,79 +283,125 @@ class ResPartner(models.Model):
         """
         partners = self.with_company(account.company_id or self.env.company)
         consents = self.env["usercom.consent.event"].sudo()._states(partners)  # as in the compute
-        return {partner.id: partner._usercom_snapshot(consents[partner.id]) for partner in partners}
+        context = account._context()
+        participants = set(partners.filtered_domain(account._participants())._ids)
+        rules = {
+            (kind, has_parent): mapping.rules_for(account._rules(kind), has_parent=has_parent)
+            for kind in (mapping.CONTACT, mapping.COMPANY)
+            for has_parent in (False, True)
+        }
+        return {
+            partner.id: partner._usercom_snapshot(
+                rules[partner._usercom_kind(), bool(partner.parent_id)],
+                replace(context, country=partner.country_id.code or context.country),
+                consents[partner.id],
+            )
+            if partner.id in participants
+            # Whoever does not take part any more is left as they are, but a "no" still travels.
+            else Snapshot(
+                (), context, consents[partner.id], partner._usercom_kind(), takes_part=False
+            )
+            for partner in partners
+        }
 
-    def _usercom_snapshot(self, consent_state):
-        rules = mapping.rules_for(mapping.FIXED_MAPPING, has_parent=bool(self.parent_id))
-        snapshot = Snapshot(rules, consent_state)
+    def _usercom_snapshot(self, rules, context, consent_state):
+        snapshot = Snapshot(rules, context, consent_state, self._usercom_kind())
         for rule in rules:
-            self._usercom_take_value(rule, snapshot)
+            try:
+                raw = self._usercom_raw(rule)
+                snapshot.values[rule.attribute] = converters.canonical(rule, raw, context)
+            except converters.CannotTravel as error:
+                snapshot.notices.append((error.code, error.args_))
+        name = snapshot.values.get(mapping.NAME.attribute)
+        if name and values.person_name(name, self.email) is None:
+            snapshot.values[mapping.NAME.attribute] = None  # the address stands in for a name
         if consent_state == consent.GIVEN and mapping.EMAIL.attribute not in snapshot.values:
             snapshot.consent = None  # given for an address that does not travel
         return snapshot
 
-    def _usercom_take_value(self, rule, snapshot):
-        """Put one field's canonical value into the snapshot, or a notice why it cannot be sent."""
-        value, notice = self._usercom_canonical(rule)
-        if notice:
-            snapshot.notices.append(notice)
-        else:
-            snapshot.values[rule.attribute] = value
-
-    def _usercom_canonical(self, rule):
-        """One field's canonical value.
-
-        :return: the value and ``None``, or ``None`` and the notice why it cannot be sent.
-        """
-        if rule is mapping.NAME:
-            value = values.person_name(self.name, self.email)
-        elif rule.attribute == mapping.COUNTRY.attribute:
-            value = self.country_id.code or None
-        else:
-            value = values.text(self[rule.odoo_field])
-        if value and rule is mapping.EMAIL:
-            value = email_normalize(value)
-            if not value:
-                return None, ("not_an_email", {})
-        if value and rule is mapping.PHONE:
-            value = self._phone_format(fname="phone", force_format="E164")
-            if not value:
-                return None, ("not_a_phone", {})
-        if value and values.too_long(rule, value):
-            code = "name_too_long" if rule is mapping.NAME else "too_long"
-            return None, (code, {"attribute": rule.attribute, "limit": rule.limit})
-        return value, None
+    def _usercom_raw(self, rule):
+        """The plain value at the end of a rule's path, as ``sync.converters`` takes it."""
+        *hops, leaf = rule.odoo_field.split(".")
+        record = self
+        for hop in hops:
+            record = record[hop][:1]
+        value = record[leaf]
+        if not isinstance(value, models.BaseModel):
+            return value
+        if value._name == "res.country":
+            return value.code
+        if value._name == "res.country.state":
+            return f"{value.country_id.code}-{value.code}" if value else False
+        return value.mapped("display_name")
 
     @api.model
-    def _usercom_vals(self, account, into):
+    def _usercom_vals(self, account, snapshot, into):
         """Values for ``write`` or ``create``.
 
+        :param snapshot: anything with the ``rules`` and the ``context`` of the contact.
         :param into: attribute to canonical value.
         """
-        by_attribute = {rule.attribute: rule for rule in mapping.FIXED_MAPPING}
+        by_attribute = {rule.attribute: rule for rule in snapshot.rules}
         vals = {}
         for attribute, value in into.items():
-            field_name = by_attribute[attribute].odoo_field
-            if field_name == "country_id" and value:
-                value = self.env["res.country"].search([("code", "=", value)], limit=1).id
-            elif field_name == "phone" and value:
-                value = self._phone_format(number=value, force_format="INTERNATIONAL") or value
-            vals[field_name] = value or False
+            rule = by_attribute[attribute]
+            raw = converters.to_odoo(rule, value, snapshot.context)
+            vals[rule.odoo_field] = self._usercom_resolve(account, rule, raw)
         return vals
 
     @api.model
-    def _usercom_same_person(self, account, email, phone):
-        """All contacts that have this address, or this number where there is no address.
+    def _usercom_resolve(self, account, rule, raw):
+        """A plain value as ``write`` takes it: records by what is known of them."""
+        field = self._fields[rule.odoo_field]
+        if not field.relational:
+            if rule.converter == "phone" and raw:
+                return self._phone_format(number=raw, force_format="INTERNATIONAL") or raw
+            return raw
+        if field.comodel_name in ("res.country", "res.country.state"):
+            return account._place_ids().get(raw, False)
+        named = self.env[field.comodel_name].search([("name", "in", raw or [])])
+        return [fields.Command.set(named.ids)]
+
+    @api.model
+    def _usercom_create(self, account, people):
+        """Contacts for people from User.com whom nobody in Odoo is.
+
+        :param people: list of attribute to canonical value.
+        """
+        partners = self.with_company(account.company_id or self.env.company)
+        snapshot = Snapshot(account._rules(mapping.CONTACT), account._context(), None)
+        vals_list = []
+        for theirs in people:
+            name = theirs.get("name") or theirs.get("email") or theirs.get("phone_number")
+            into = {r.attribute for r in snapshot.rules if r.into} & theirs.keys()
+            vals = partners._usercom_vals(account, snapshot, {a: theirs[a] for a in into})
+            vals_list.append(vals | {"name": name, "company_id": account.company_id.id})
+        created = partners.create(vals_list)
+        body = self.env._("Created from a contact in User.com (%(account)s).", account=account.name)
+        created._message_log_batch(bodies=dict.fromkeys(created.ids, body))
+        return created
+
+    @api.model
+    def _usercom_same_people(self, account, people):
+        """All contacts that have one of these addresses, or numbers where there is no address.
 
         Archived ones too: they are found, not created again.
+
+        :param people: attribute to canonical value of each.
+        :return: address or number to contacts.
         """
-        domain = Domain("company_id", "in", [False, account.company_id.id])
-        if not account.company_id:
-            domain = Domain.TRUE
-        if email:
-            domain &= Domain("email_normalized", "=", email)
-        elif phone:
-            domain &= Domain("phone_sanitized", "=", phone)
-        else:
-            return self.browse()
-        return self.with_context(active_test=False).search(domain)
+        addresses = [shown["email"] for shown in people if shown.get("email")]
+        numbers = [shown.get("phone_number") for shown in people if not shown.get("email")]
+        domain = Domain("email_normalized", "in", addresses) | Domain(
+            "phone_sanitized", "in", [number for number in numbers if number]
+        )
+        if account.company_id:
+            domain &= Domain("company_id", "in", [False, account.company_id.id])
+        partners = self.with_context(active_test=False)
+        partners = partners.with_company(account.company_id or self.env.company)
+        same = {}
+        for partner in partners.search(domain):
+            for key in (partner.email_normalized, partner.phone_sanitized):
+                if key in addresses or key in numbers:
+                    same[key] = same.get(key, self.browse()) | partner
+        return same

@@ -1,17 +1,37 @@
+import ast
 import json
 import secrets
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
+from odoo.addons.phone_validation.tools.phone_validation import phone_format
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
 from odoo.tools import SQL, ormcache
+from odoo.tools.mail import email_normalize
 
 from .. import client
-from ..sync import mapping
+from ..sync import converters, mapping
 from ..tools.quiet_sql import quiet_sql
 
 KEY_LENGTH = 64
+
+
+#: Active people and companies whom one can reach; internal users are staff, not customers.
+DEFAULT_PARTICIPANTS = [
+    ("active", "=", True),
+    ("partner_share", "=", True),
+    "|",
+    ("email_normalized", "!=", False),
+    ("phone_sanitized", "!=", False),
+]
+
+
+def _e164(number, country):
+    try:
+        return phone_format(number, country, None, force_format="E164")
+    except UserError:
+        return None  # is no phone number
 
 
 class UsercomAccount(models.Model):
@@ -118,6 +138,15 @@ class UsercomAccount(models.Model):
         help="So many contacts are created within 24 hours on each side. Then creation waits, "
         "everything else goes on, and somebody is asked.",
     )
+    participant_domain = fields.Char(
+        "Who Takes Part",
+        default=repr(DEFAULT_PARTICIPANTS),
+        required=True,
+        tracking=True,
+        help="Only these contacts are created in User.com and kept in step. Who leaves the filter "
+        "is no longer synchronised, and deleted nowhere.",
+    )
+    participant_count = fields.Integer("Take Part Now", compute="_compute_participant_count")
     stream_ids = fields.One2many("usercom.stream", "account_id", readonly=True)
     binding_count = fields.Integer(compute="_compute_counts")
     change_count = fields.Integer(compute="_compute_counts")
@@ -240,7 +269,30 @@ class UsercomAccount(models.Model):
                 (account.id, False), 0
             )
 
+    @api.depends("participant_domain", "company_id")
+    def _compute_participant_count(self):
+        # sudo: a number, and it concerns all contacts of the account's companies.
+        partners = self.env["res.partner"].sudo()
+        for account in self:
+            try:
+                account._check_participant_domain()
+                count = partners.search_count(account._participants())
+            except ValidationError:
+                count = 0
+            account.participant_count = count
+
     # === CONSTRAINTS === #
+
+    @api.constrains("participant_domain")
+    def _check_participant_domain(self):
+        for account in self:
+            try:
+                domain = Domain(ast.literal_eval(account.participant_domain))
+                domain.validate(self.env["res.partner"])
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+                raise ValidationError(
+                    self.env._("The filter of who takes part cannot be understood.")
+                ) from error
 
     @api.constrains("profile_url_template")
     def _check_profile_url_template(self):
@@ -705,16 +757,12 @@ class UsercomAccount(models.Model):
         self.env["usercom.ping"]._wake()
 
     def _participants(self):
-        """Which contacts may be created in User.com: active people whom one can reach there.
+        """Which contacts take part: those of the account's filter and companies.
 
-        Companies, addresses and internal users stay in Odoo.
+        Addresses of companies and people are neither people nor companies of their own.
         """
-        domain = (
-            Domain("active", "=", True)
-            & Domain("is_company", "=", False)
-            & Domain("type", "=", "contact")
-            & Domain("partner_share", "=", True)
-            & (Domain("email_normalized", "!=", False) | Domain("phone_sanitized", "!=", False))
+        domain = Domain(ast.literal_eval(self.participant_domain)) & (
+            Domain("is_company", "=", True) | Domain("type", "=", "contact")
         )
         if self.company_id:
             domain &= Domain("company_id", "in", [False, self.company_id.id])
@@ -735,6 +783,34 @@ class UsercomAccount(models.Model):
             "{id}", usercom_id
         )
 
+    # === MAPPING === #
+
+    @api.model
+    def _rules(self, kind):
+        return mapping.FIXED_MAPPING if kind == mapping.CONTACT else ()
+
+    @api.model
+    @ormcache()
+    def _captured_fields(self):
+        return frozenset(rule.head for rule in mapping.FIXED_MAPPING)
+
+    def _context(self):
+        """What converting needs to know besides the values.
+
+        A contact without a country is taken to live where the company is.
+        """
+        company = self.company_id or self.env.company
+        return converters.Context(
+            email=email_normalize,
+            phone=_e164,
+            country_codes=self._country_codes(),
+            country_names=self._country_names("en_US"),
+            states=self._states(),
+            state_names=self._state_names(),
+            country=company.country_id.code or None,
+            timezone=self._responsible().tz or "UTC",
+        )
+
     @api.model
     @ormcache()
     def _country_codes(self):
@@ -749,8 +825,35 @@ class UsercomAccount(models.Model):
 
     @api.model
     @ormcache("lang")
-    def _country_names(self, lang="en_US"):
+    def _country_names(self, lang):
         """Country code to name. User.com holds the English ones."""
         countries = self.env["res.country"].with_context(lang=lang)
         found = countries.search_fetch([("code", "!=", False)], ["code", "name"])
         return {country.code: country.name for country in found}
+
+    @api.model
+    @ormcache()
+    def _state_names(self):
+        """ "CC-SS" of a country's state to its name."""
+        states = self.env["res.country.state"].search_fetch([("code", "!=", False)])
+        return {f"{state.country_id.code}-{state.code}": state.name for state in states}
+
+    @api.model
+    @ormcache()
+    def _states(self):
+        """Country code and case-folded name or code of a state to "CC-SS"."""
+        found = {}
+        for place, name in self._state_names().items():
+            country, _dash, code = place.partition("-")
+            found[country, code.casefold()] = found[country, name.casefold()] = place
+        return found
+
+    @api.model
+    @ormcache()
+    def _place_ids(self):
+        """Country codes, and "CC-SS" of states, to their records' ids."""
+        countries = self.env["res.country"].search_fetch([("code", "!=", False)])
+        states = self.env["res.country.state"].search_fetch([("code", "!=", False)])
+        return {country.code: country.id for country in countries} | {
+            f"{state.country_id.code}-{state.code}": state.id for state in states
+        }

@@ -1,11 +1,13 @@
 import secrets
 from datetime import timedelta
+from typing import NamedTuple
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import SQL
 from odoo.tools.mail import email_normalize
 
-from ..sync import consent, mapping, merge, values
+from ..sync import consent, converters, mapping, merge, values
 from ..tools.exchange import PushJob
 
 
@@ -13,12 +15,17 @@ class BusyError(Exception):
     """Somebody's save holds the record right now."""
 
 
-class TakenError(Exception):
-    """User.com answered with a contact that is tied to another one in Odoo."""
+class Read(NamedTuple):
+    """A read of User.com that is to be merged into the contact that it is tied to.
 
-    def __init__(self, usercom_id):
-        super().__init__(usercom_id)
-        self.usercom_id = usercom_id
+    ``began`` is a time before the read. ``moved`` says that it answers a write of ours that changed
+    the e-mail address: a consent that it shows was given for the old one.
+    """
+
+    binding: models.BaseModel
+    contact: object
+    began: object
+    moved: bool = False
 
 
 class UsercomBinding(models.Model):
@@ -37,6 +44,12 @@ class UsercomBinding(models.Model):
     )
     partner_id = fields.Many2one(
         "res.partner", "Contact", index="btree_not_null", ondelete="set null", readonly=True
+    )
+    kind = fields.Selection(
+        [(mapping.CONTACT, "Contact"), (mapping.COMPANY, "Company")],
+        required=True,
+        default=mapping.CONTACT,
+        readonly=True,
     )
     usercom_id = fields.Char("User.com ID", readonly=True, help="User.com's own number.")
     usercom_url = fields.Char("Profile", compute="_compute_usercom_url")
@@ -59,6 +72,7 @@ class UsercomBinding(models.Model):
         required=True,
         readonly=True,
     )
+    conflict_ids = fields.One2many("usercom.conflict", "binding_id", readonly=True)
     base_odoo = fields.Json(readonly=True)
     base_usercom = fields.Json(readonly=True)
     refused = fields.Json(readonly=True, help="Values that User.com did not take, not sent again.")
@@ -68,13 +82,13 @@ class UsercomBinding(models.Model):
     synced_at = fields.Datetime("Last in Step", readonly=True)
 
     _partner_uniq = models.Constraint(
-        "UNIQUE(account_id, partner_id)", "A contact has one binding per account."
+        "UNIQUE(account_id, partner_id, kind)", "A contact has one binding per account."
     )
     _usercom_id_uniq = models.Constraint(
-        "UNIQUE(account_id, usercom_id)", "A contact in User.com has one binding per account."
+        "UNIQUE(account_id, usercom_id, kind)", "A contact in User.com has one binding per account."
     )
     _custom_id_uniq = models.Constraint(
-        "UNIQUE(account_id, custom_id)", "A User ID belongs to one binding per account."
+        "UNIQUE(account_id, custom_id, kind)", "A User ID belongs to one binding per account."
     )
 
     @api.depends("notices")
@@ -102,42 +116,90 @@ class UsercomBinding(models.Model):
     # === FINDING AND MAKING === #
 
     @api.model
-    def _find(self, account, contact):
-        """The binding of a contact in User.com.
+    def _of_partners(self, account, partners):
+        """The bindings of these contacts, each of the kind that the contact now is.
 
-        Also one whose contact was being created when the answer got lost: its User ID was
-        committed before the call.
+        :return: partner id to binding, for those that have one.
         """
-        mine = Domain("account_id", "=", account.id)
-        found = self.search(mine & Domain("usercom_id", "=", str(contact.id)), limit=1)
-        if not found and contact.custom_id:
-            found = self.search(
-                mine
-                & Domain("custom_id", "=", contact.custom_id)
-                & Domain("usercom_id", "=", False),
-                limit=1,
-            )
-        return found
+        found = self.search([("account_id", "=", account.id), ("partner_id", "in", partners.ids)])
+        return {
+            binding.partner_id.id: binding
+            for binding in found
+            if binding.kind == binding.partner_id._usercom_kind()
+        }
 
     @api.model
-    def _create_new(self, account, partner):
-        """A binding for a contact that is going to be created in User.com, under a new User ID."""
-        return self.create(
-            {
-                "account_id": account.id,
-                "partner_id": partner.id,
-                "custom_id": secrets.token_hex(16),
-                "origin": "odoo",
-            }
+    def _find(self, account, contacts, kind=mapping.CONTACT):
+        """The bindings of contacts in User.com.
+
+        Also those whose contact was being created when the answer got lost: their User ID was
+        committed before the call.
+
+        :return: the contact's number to binding, empty where there is none.
+        """
+        found = self.search(
+            Domain("account_id", "=", account.id)
+            & Domain("kind", "=", kind)
+            & (
+                Domain("usercom_id", "in", [str(contact.id) for contact in contacts])
+                | Domain("custom_id", "in", [c.custom_id for c in contacts if c.custom_id])
+            )
         )
+        tied = {binding.usercom_id: binding for binding in found if binding.usercom_id}
+        waiting = {binding.custom_id: binding for binding in found if not binding.usercom_id}
+        return {
+            contact.id: tied.get(str(contact.id)) or waiting.get(contact.custom_id) or self.browse()
+            for contact in contacts
+        }
+
+    @api.model
+    def _by_custom_id(self, account, contacts):
+        """The bindings that have the User IDs of these contacts.
+
+        :return: User ID to binding.
+        """
+        wanted = [contact.custom_id for contact in contacts if contact.custom_id]
+        found = self.search(
+            [
+                ("account_id", "=", account.id),
+                ("kind", "=", mapping.CONTACT),
+                ("custom_id", "in", wanted),
+            ]
+        )
+        return {binding.custom_id: binding for binding in found}
+
+    @api.model
+    def _by_usercom_id(self, account, numbers):
+        """The bindings that are tied to these contacts or companies.
+
+        :param numbers: list of (kind, User.com ID).
+        :return: (kind, User.com ID) to binding.
+        """
+        found = self.search(
+            [
+                ("account_id", "=", account.id),
+                ("usercom_id", "in", [number for _kind, number in numbers]),
+            ]
+        )
+        return {(binding.kind, binding.usercom_id): binding for binding in found}
+
+    @api.model
+    def _vals_new(self, account, partner):
+        """Values of a binding for a contact that is going to be created in User.com."""
+        return {
+            "account_id": account.id,
+            "partner_id": partner.id,
+            "kind": partner._usercom_kind(),
+            "custom_id": secrets.token_hex(16),
+            "origin": "odoo",
+        }
 
     @api.model
     def _create_linked(self, account, partner, contact, origin):
         """A binding for a contact that is in User.com already. A User ID it has is kept."""
         binding = self.create(
-            {
-                "account_id": account.id,
-                "partner_id": partner.id,
+            self._vals_new(account, partner)
+            | {
                 "usercom_id": str(contact.id),
                 "custom_id": contact.custom_id or secrets.token_hex(16),
                 "send_custom_id": not contact.custom_id,
@@ -178,6 +240,7 @@ class UsercomBinding(models.Model):
 
     def _forget_values(self):
         """Forget all that the two sides held. Who is who stays."""
+        self.conflict_ids.unlink()
         self.write({"base_odoo": False, "base_usercom": False, "refused": False, "notices": False})
 
     def _leave_contact(self):
@@ -185,38 +248,61 @@ class UsercomBinding(models.Model):
         self._forget_values()
         self.write({"partner_id": False})
 
-    def _lock(self):
-        """Keep the binding for this transaction, or raise :class:`BusyError`."""
-        if len(self.try_lock_for_update(allow_referencing=True)) != len(self):
-            raise BusyError
+    def _locked(self):
+        """Those of these bindings that are kept for this transaction."""
+        return self.try_lock_for_update(allow_referencing=True)
+
+    def _other_with(self, name, value):
+        return self.search(
+            [
+                ("account_id", "=", self.account_id.id),
+                ("kind", "=", self.kind),
+                (name, "=", value),
+                ("id", "!=", self.id),
+            ],
+            limit=1,
+        )
+
+    def _mark_gone(self):
+        """The contact was deleted in User.com. It is shown, and never created again by itself."""
+        for binding in self:
+            binding.write({"state": "gone", "revision": binding.revision + 1})
 
     # === OUT === #
 
-    def _job(self, snapshot, row_ids):
+    def _job(self, snapshot, row_ids=(), tried=False):
         """What there is to send for this binding, or ``None``.
 
         :param snapshot: of the contact, from ``res.partner._usercom_snapshots``.
+        :param tried: whether an earlier call may have created the contact.
         """
         self.ensure_one()
         refused = self.refused or {}
+        asked = {conflict.attribute: conflict.odoo_value for conflict in self.conflict_ids}
         wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
         outgoing = {
             attribute: value
             for attribute, value in wanted.items()
-            if attribute not in refused or refused[attribute] != value
+            if (attribute not in refused or refused[attribute] != value)
+            and (attribute not in asked or asked[attribute] != value)
         }
         seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
         to_send = self._consent_to_send(snapshot, wanted)
         if to_send is not None and refused.get(mapping.EMAIL_CONSENT) == to_send:
             to_send = None
-        body = values.payload(outgoing, self.account_id._country_names())
-        if self.usercom_id and self.send_custom_id:
-            body["custom_id"] = self.custom_id
+        body = converters.payload(snapshot.rules, outgoing, snapshot.context)
         if self.state == "linked" and not body and to_send is None:
             return None
+        if self.usercom_id and self.send_custom_id:
+            body["custom_id"] = self.custom_id  # goes along, and costs no call of its own
+        reads_first = [r for r in snapshot.rules if r.attribute in outgoing and r.reads_first]
         return PushJob(
             partner_id=self.partner_id.id,
             row_ids=tuple(row_ids),
+            kind=self.kind,
+            email=snapshot.values.get(mapping.EMAIL.attribute),
+            phone=snapshot.values.get(mapping.PHONE.attribute),
+            tried=tried,
             binding_id=self.id,
             usercom_id=self.usercom_id or None,
             custom_id=self.custom_id,
@@ -224,7 +310,9 @@ class UsercomBinding(models.Model):
             bases={name: base for name, base in (self.base_odoo or {}).items() if name in outgoing},
             outgoing=outgoing,
             body=body,
-            address=snapshot.values.get(mapping.EMAIL.attribute),
+            reads_first=tuple(reads_first) if self.usercom_id else (),
+            context=snapshot.context,
+            seen=self.base_usercom or {},
             consent=to_send,
             consent_seen=seen,
             never_asked=snapshot.consent is None,
@@ -237,6 +325,8 @@ class UsercomBinding(models.Model):
         is_refused = email in wanted and email in refused and refused[email] == wanted[email]
         has_address = bool(snapshot.values.get(email)) or email in wanted
         seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
+        if not snapshot.takes_part and snapshot.consent != consent.WITHDRAWN:
+            return None
         to_send = consent.to_send(snapshot.consent, seen, has_address=has_address)
         return None if is_refused and snapshot.consent != consent.WITHDRAWN else to_send
 
@@ -251,25 +341,16 @@ class UsercomBinding(models.Model):
             base_usercom.pop(mapping.EMAIL_CONSENT, None)
         self.write({"base_odoo": base_odoo, "base_usercom": base_usercom})
 
-    def _record_sent(self, job, sent, began):
-        """Move the bases after a push, and take in what else the answer shows.
+    def _record_sent(self, job, sent, snapshot):
+        """Move the bases after a push.
 
-        :param began: a time before the call.
-        :return: whether this settles the job. Otherwise somebody else moved the base meanwhile:
-            the rows stay, and the contact is read again.
+        :return: whether this settles the job. Otherwise somebody else moved the base meanwhile,
+            and what was read then may show the time before this call or after: so only what was
+            written is noted, and the contact is read again.
         """
         self.ensure_one()
-        if self.revision != job.revision:
-            self._record_overtaken(sent)
-            return False
-        if self._other_with("usercom_id", sent.usercom_id):
-            raise TakenError(sent.usercom_id)
-        base_odoo = dict(self.base_odoo or {}) | sent.outgoing
-        for name in sent.refused:
-            # Was not written, so all is as before; ``refused`` keeps it from going out again.
-            base_odoo.pop(name, None)
-            if name in job.bases:
-                base_odoo[name] = job.bases[name]
+        settles = self.revision == job.revision
+        base_odoo = (self.base_odoo or {}) | sent.outgoing
         base_usercom = {
             name: value
             for name, value in (self.base_usercom or {}).items()
@@ -277,157 +358,125 @@ class UsercomBinding(models.Model):
         }
         if sent.consent is not None:
             base_usercom[mapping.EMAIL_CONSENT] = sent.consent
-        if sent.contact is not None:
-            theirs, _notices = self._canonical(sent.contact)
-            base_usercom |= {name: theirs[name] for name in sent.outgoing if name in theirs}
+        vals = {"revision": self.revision + 1}
         refusals = dict(sent.refused)
-        if sent.consent is not None and sent.contact is not None:
-            stored = values.boolean(sent.contact.get(mapping.EMAIL_CONSENT))
-            if stored is not None and stored != sent.consent:
-                # Answered, but not stored: no word of the person's, and no use in repeating it.
-                base_usercom[mapping.EMAIL_CONSENT] = stored
-                refusals[mapping.EMAIL_CONSENT] = None
-        refused = {
-            name: job.consent if name == mapping.EMAIL_CONSENT else job.outgoing.get(name)
-            for name in refusals
-        }
-        self.write(
-            {
+        if settles:
+            for name in job.outgoing.keys() - sent.outgoing.keys():
+                # Was not written, so all is as before; what was refused does not go out again.
+                base_odoo.pop(name, None)
+                if name in job.bases:
+                    base_odoo[name] = job.bases[name]
+            if sent.contact is not None:
+                theirs, _notices = self._canonical(sent.contact, snapshot)
+                base_usercom |= {name: theirs[name] for name in sent.outgoing if name in theirs}
+                stored = values.boolean(sent.contact.get(mapping.EMAIL_CONSENT))
+                if sent.consent is not None and stored not in (None, sent.consent):
+                    # Answered, but not stored: no word of the person's, no use in repeating it.
+                    base_usercom[mapping.EMAIL_CONSENT] = stored
+                    refusals[mapping.EMAIL_CONSENT] = None
+            refused = {
+                name: value
+                for name, value in (self.refused or {}).items()
+                if name not in sent.outgoing
+            }
+            for name in refusals:
+                is_consent = name == mapping.EMAIL_CONSENT
+                refused[name] = job.consent if is_consent else job.outgoing.get(name)
+            vals |= {
                 "usercom_id": sent.usercom_id,
                 "state": "linked",
                 "send_custom_id": False,
-                "base_odoo": base_odoo,
-                "base_usercom": base_usercom,
-                "refused": {
-                    name: value
-                    for name, value in (self.refused or {}).items()
-                    if name not in sent.outgoing
-                }
-                | refused,
-                "revision": self.revision + 1,
+                "refused": refused,
             }
-        )
-        snapshots = self.partner_id._usercom_snapshots(self.account_id)
-        self._note_unsent(snapshots[self.partner_id.id], refusals)
-        if sent.contact is not None:
-            self._absorb(sent.contact, began, moved=mapping.EMAIL.attribute in sent.outgoing)
+        self.write(vals | {"base_odoo": base_odoo, "base_usercom": base_usercom})
+        if settles:
+            self._note_unsent(snapshot, refusals)
         else:
-            self.synced_at = began
-        return True
-
-    def _record_overtaken(self, sent):
-        # A read was recorded since the call was planned, and it may show the time before it or
-        # after. So only what was written is noted, and the contact is read again.
-        base_usercom = {
-            name: value
-            for name, value in (self.base_usercom or {}).items()
-            if name not in sent.outgoing
-        }
-        if sent.consent is not None:
-            base_usercom[mapping.EMAIL_CONSENT] = sent.consent
-        self.write(
-            {
-                "base_odoo": (self.base_odoo or {}) | sent.outgoing,
-                "base_usercom": base_usercom,
-                "revision": self.revision + 1,
-            }
-        )
-        self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
-
-    def _other_with(self, name, value):
-        return self.search(
-            [
-                ("account_id", "=", self.account_id.id),
-                (name, "=", value),
-                ("id", "!=", self.id),
-            ],
-            limit=1,
-        )
+            self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
+        return settles
 
     # === IN === #
 
-    def _canonical(self, contact):
+    def _canonical(self, contact, snapshot):
         """A read of User.com in canonical form.
 
         :return: attribute to value, leaving out what the answer did not show and what is no value,
             and the notices about the latter.
         """
-        partner = self.partner_id
-        theirs, notices = {}, []
-        for rule in mapping.FIXED_MAPPING:
-            if contact.has(rule.attribute):
-                theirs[rule.attribute] = values.text(contact.get(rule.attribute))
-        if address := theirs.get(mapping.EMAIL.attribute):
-            theirs[mapping.EMAIL.attribute] = email_normalize(address)
-            if not theirs[mapping.EMAIL.attribute]:
-                del theirs[mapping.EMAIL.attribute]
-                notices.append(("not_an_email_there", {}))
-        if mapping.NAME.attribute in theirs:
-            theirs[mapping.NAME.attribute] = values.person_name(contact.name, contact.email)
-        if country := theirs.get(mapping.COUNTRY.attribute):
-            code = self.account_id._country_codes().get(country.casefold())
-            if code:
-                theirs[mapping.COUNTRY.attribute] = code
-            else:
-                del theirs[mapping.COUNTRY.attribute]
-                notices.append(("unknown_country", {"value": country}))
-        if number := theirs.get(mapping.PHONE.attribute):
-            e164 = partner._phone_format(
-                number=number, country=self._phone_country(theirs), force_format="E164"
-            )
-            if e164:
-                theirs[mapping.PHONE.attribute] = e164
-            else:
-                del theirs[mapping.PHONE.attribute]
-                notices.append(("not_a_phone_there", {}))
-        return theirs, notices
-
-    def _phone_country(self, theirs):
-        # A number without country code is read as one of the country the contact lives in.
-        country = self.env["res.country"]
-        if code := theirs.get(mapping.COUNTRY.attribute):
-            country = country.search([("code", "=", code)], limit=1)
-        return country or self.partner_id.country_id
-
-    def _absorb(self, contact, began, moved=False):
-        """Merge a read of User.com into the contact in Odoo and move the bases.
-
-        The caller has locked the binding and made sure that the base is the one that was there
-        when the read began. Writes only what differs.
-
-        :param began: a time before the read.
-        :param moved: whether this answers a write of ours that changed the e-mail address. A
-            consent that it shows was given for the old one.
-        :raises BusyError: when a user's save holds the contact; nothing is written then.
-        """
-        self.ensure_one()
-        now = consent.moment()
-        partner = self.partner_id
-        snapshot = partner._usercom_snapshots(self.account_id)[partner.id]
-        theirs, notices = self._canonical(contact)
-        merged = merge.merge(
-            snapshot.rules,
-            snapshot.values,
-            theirs,
-            self.base_odoo or {},
-            self.base_usercom or {},
+        return converters.canonical_of_contact(
+            snapshot.rules, contact.get, contact.has, snapshot.context
         )
-        if merged.into:
-            self._write_into(partner, merged)
-        self._absorb_consent(contact, merged, now, moved)
-        vals = {
-            "usercom_id": str(contact.id),
-            "state": "linked",
-            # A consent that the next read shows is dated from here on. It must not pass a "no" that
-            # somebody entered while this read was on its way.
-            "synced_at": began if self._is_consent_said_since(began) else now,
-        }
-        if contact.custom_id not in (None, "", self.custom_id):
+
+    @api.model
+    def _absorb(self, account, reads):
+        """Merge reads of User.com into the contacts in Odoo and move the bases.
+
+        The caller has locked the bindings, each of which stands here once, and made sure that the
+        bases are those that were there when the reads began. Writes only what differs; what is
+        asked of the database does not grow with the number of reads.
+
+        :param reads: list of :class:`Read`.
+        :raises BusyError: when a user's save holds a contact; nothing is written then.
+        """
+        now = consent.moment()
+        bindings = self.browse(read.binding.id for read in reads)
+        partners = bindings.partner_id
+        snapshots = partners._usercom_snapshots(account)
+        said_at = self._last_words(partners, min((read.began for read in reads), default=now))
+        merges = []
+        for read in reads:
+            binding, snapshot = read.binding, snapshots[read.binding.partner_id.id]
+            theirs, notices = binding._canonical(read.contact, snapshot)
+            merged = merge.merge(
+                snapshot.rules,
+                snapshot.values,
+                theirs,
+                binding.base_odoo or {},
+                binding.base_usercom or {},
+            )
+            merges.append((read, merged, notices))
+        touched = self._write_into(account, merges, snapshots)
+        events = [
+            event
+            for read, merged, _notices in merges
+            if (
+                event := read.binding._consent_event(
+                    read, merged, now, snapshots[read.binding.partner_id.id].takes_part
+                )
+            )
+        ]
+        if events:
+            touched |= self.env["usercom.consent.event"].create(events).partner_id
+        after = snapshots | (touched & partners)._usercom_snapshots(account)
+        to_send = self.env["res.partner"]
+        for read, merged, notices in merges:
+            binding = read.binding
+            # A consent that the next read shows is dated from here on. It must not pass a "no"
+            # that somebody entered while this read was on its way.
+            said = said_at.get(binding.partner_id.id)
+            is_said = bool(said and said >= read.began)
+            binding._move_bases(read, merged, after[binding.partner_id.id])
+            binding.synced_at = read.began if is_said else now
+            binding._set_notices("in", notices)
+            if binding._job(after[binding.partner_id.id]):
+                to_send |= binding.partner_id
+        to_send._usercom_enqueue(account)
+
+    def _move_bases(self, read, merged, snapshot):
+        for attribute in merged.into:
+            # What Odoo made of it. Without a base where it cannot be sent back (a name whose parts
+            # are longer than ours may be), or it would count as an edit.
+            merged.base_odoo.pop(attribute)
+            if attribute in snapshot.values:
+                merged.base_odoo[attribute] = snapshot.values[attribute]
+        number, custom_id = str(read.contact.id), read.contact.custom_id
+        vals = {}
+        if self.usercom_id != number or self.state != "linked":
+            vals |= {"usercom_id": number, "state": "linked"}
+        if custom_id:
             vals["send_custom_id"] = False
-            if not self._other_with("custom_id", contact.custom_id):
-                vals["custom_id"] = contact.custom_id
-        elif contact.custom_id:
-            vals["send_custom_id"] = False
+            if custom_id != self.custom_id and not self._other_with("custom_id", custom_id):
+                vals["custom_id"] = custom_id
         if merged.base_odoo != self.base_odoo or merged.base_usercom != self.base_usercom:
             vals |= {
                 "base_odoo": merged.base_odoo,
@@ -435,58 +484,78 @@ class UsercomBinding(models.Model):
                 "revision": self.revision + 1,
             }
         self.write(vals)
-        self._set_notices("in", notices)
-        if self._job(partner._usercom_snapshots(self.account_id)[partner.id], ()):
-            partner._usercom_enqueue(self.account_id)
+        if merged.asked or self.conflict_ids:
+            self.env["usercom.conflict"]._keep(self, read.contact, merged)
 
-    def _write_into(self, partner, merged):
-        if not partner.try_lock_for_update(allow_referencing=True):
+    @api.model
+    def _write_into(self, account, merges, snapshots):
+        """Write what comes in.
+
+        :return: the contacts that were written.
+        """
+        written = self.env["res.partner"].union(
+            *(read.binding.partner_id for read, merged, _notices in merges if merged.into)
+        )
+        if len(written.try_lock_for_update(allow_referencing=True)) != len(written):
             raise BusyError
-        partner.write(partner._usercom_vals(self.account_id, merged.into))
-        after = partner._usercom_snapshots(self.account_id)[partner.id].values
-        for attribute in merged.into:
-            # What Odoo made of it. Without a base where it cannot be sent back (a name whose parts
-            # are longer than ours may be), or it would count as an edit.
-            merged.base_odoo.pop(attribute)
-            if attribute in after:
-                merged.base_odoo[attribute] = after[attribute]
+        for read, merged, _notices in merges:
+            if merged.into:
+                partner = read.binding.partner_id
+                snapshot = snapshots[partner.id]
+                partner.write(partner._usercom_vals(account, snapshot, merged.into))
+        return written
 
-    def _is_consent_said_since(self, moment):
-        said = [
-            ("partner_id", "=", self.partner_id.id),
-            ("source", "!=", "usercom"),
-            ("happened_at", ">=", moment),
-        ]
-        return bool(self.env["usercom.consent.event"].search_count(said, limit=1))
+    @api.model
+    def _last_words(self, partners, since):
+        """When each of these contacts last said something about a consent in Odoo, since a time.
 
-    def _absorb_consent(self, contact, merged, now, moved):
-        read = values.boolean(contact.get(mapping.EMAIL_CONSENT))
+        :return: partner id to time, for those who did.
+        """
+        events = self.env["usercom.consent.event"]
+        events.flush_model()
+        return dict(
+            self.env.execute_query(
+                SQL(
+                    """
+                    SELECT partner_id, max(happened_at) FROM usercom_consent_event
+                     WHERE partner_id IN %s AND source <> 'usercom' AND happened_at >= %s
+                  GROUP BY partner_id
+                    """,
+                    tuple(partners.ids) or (0,),
+                    since,
+                )
+            )
+        )
+
+    def _consent_event(self, read, merged, now, takes_part):
+        """Note the consent that a read shows in the base.
+
+        :return: values of the event it tells of, if it is news.
+        """
+        shown = values.boolean(read.contact.get(mapping.EMAIL_CONSENT))
+        if shown and not takes_part:
+            return None  # only a "no" still comes in
         event = consent.observed(
-            read,
+            shown,
             merged.base_usercom.get(mapping.EMAIL_CONSENT),
             known=mapping.EMAIL_CONSENT in merged.base_usercom,
             last_read_at=self.synced_at,
             now=now,
         )
-        if read is not None:
-            merged.base_usercom[mapping.EMAIL_CONSENT] = read
+        if shown is not None:
+            merged.base_usercom[mapping.EMAIL_CONSENT] = shown
         # The word was said about the address that User.com holds.
-        address = email_normalize(contact.email) or self.partner_id.email_normalized
-        if event and address and not (event.given and moved):
-            self.env["usercom.consent.event"].create(
-                {
-                    "partner_id": self.partner_id.id,
-                    "address": address,
-                    "state": consent.GIVEN if event.given else consent.WITHDRAWN,
-                    "happened_at": event.at,
-                    "source": "usercom",
-                    "account_id": self.account_id.id,
-                }
-            )
-
-    def _mark_gone(self):
-        """The contact was deleted in User.com. It is shown, and never created again by itself."""
-        self.write({"state": "gone", "revision": self.revision + 1})
+        address = email_normalize(read.contact.email) or self.partner_id.email_normalized
+        if not event or not address or (event.given and read.moved):
+            return None
+        return {
+            "partner_id": self.partner_id.id,
+            "address": address,
+            "state": consent.GIVEN if event.given else consent.WITHDRAWN,
+            "happened_at": event.at,
+            "source": "usercom",
+            "account_id": self.account_id.id,
+        }
 
     def _note_unsent(self, snapshot, refusals=()):
         """Note what of the contact cannot travel to User.com now.
@@ -556,15 +625,25 @@ class UsercomBinding(models.Model):
         )
 
     @api.model
-    def _being_created(self, account, email, phone):
-        """The bindings, not tied yet, of contacts that have this address, or number without one."""
-        address = Domain("partner_id.email_normalized", "=", email)
-        number = Domain("partner_id.phone_sanitized", "=", phone)
-        return self.search(
+    def _being_created(self, account, people):
+        """The bindings, not tied yet, of contacts that share an address, or a number without one.
+
+        :param people: list of (e-mail, phone).
+        :return: address or number to binding.
+        """
+        addresses = [email for email, _phone in people if email]
+        numbers = [phone for email, phone in people if phone and not email]
+        found = self.search(
             Domain("account_id", "=", account.id)
             & Domain("state", "=", "new")
-            & (address if email else number if phone else Domain.FALSE)
+            & Domain("kind", "=", mapping.CONTACT)
+            & (
+                Domain("partner_id.email_normalized", "in", addresses)
+                | Domain("partner_id.phone_sanitized", "in", numbers)
+            )
         )
+        by_number = {binding.partner_id.phone_sanitized: binding for binding in found}
+        return by_number | {binding.partner_id.email_normalized: binding for binding in found}
 
     def _rows_creating(self):
         """The rows by which these, of one account, are going to be created; the soonest first.

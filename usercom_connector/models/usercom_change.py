@@ -1,13 +1,12 @@
-from dataclasses import replace
 from functools import partial
 
 from odoo import api, fields, models
 from odoo.tools import SQL, split_every
 
 from .. import client
-from ..sync import consent
+from ..sync import consent, mapping
 from ..tools import exchange
-from .usercom_binding import TakenError
+from .usercom_binding import Read
 from .usercom_queue import RECORDED_TOGETHER
 
 
@@ -25,7 +24,7 @@ class UsercomChange(models.Model):
     partner_res_id = fields.Integer("Contact Number", required=True, readonly=True)
     partner_id = fields.Many2one("res.partner", "Contact", compute="_compute_partner_id")
 
-    _due_idx = models.Index("(account_res_id, due_at)")
+    _due_idx = models.Index("(account_res_id, priority, due_at)")
     _partner_idx = models.Index("(partner_res_id)")
 
     @api.depends("partner_res_id")
@@ -53,8 +52,8 @@ class UsercomChange(models.Model):
         """Insert what this transaction's edits have gathered (``res.partner._usercom_enqueue``)."""
         gathered = self.env.cr.precommit.data.pop("usercom_connector.changes", {})
         rows = [
-            SQL("(%s::integer, %s, %s)", account_id, partner_id, urgent)
-            for (account_id, partner_id), urgent in gathered.items()
+            SQL("(%s::integer, %s, %s)", account_id, partner_id, priority)
+            for (account_id, partner_id), priority in gathered.items()
         ]
         if not rows:
             return
@@ -62,9 +61,9 @@ class UsercomChange(models.Model):
             SQL(
                 """
                 INSERT INTO usercom_change
-                            (account_res_id, partner_res_id, due_at, attempts, urgent)
-                SELECT account.id, edit.partner_id, %(now)s, 0, edit.urgent
-                  FROM (VALUES %(rows)s) AS edit (account_id, partner_id, urgent)
+                            (account_res_id, partner_res_id, due_at, attempts, priority)
+                SELECT account.id, edit.partner_id, %(now)s, 0, edit.priority
+                  FROM (VALUES %(rows)s) AS edit (account_id, partner_id, priority)
                   JOIN usercom_account AS account
                     ON account.id = COALESCE(edit.account_id, account.id)
                  WHERE account.active AND account.state IN ('running', 'paused')
@@ -108,6 +107,7 @@ class UsercomChange(models.Model):
         answers = exchange.run_all(jobs, partial(exchange.send, usercom), deadline)
         for some in split_every(RECORDED_TOGETHER, answers):
             self._in_transaction(partial(self._record, account, stream, some, began))
+        self._in_transaction(partial(self._adapt_batch, stream, answers))
         return done
 
     @api.model
@@ -118,69 +118,52 @@ class UsercomChange(models.Model):
             up first.
         """
         self._hold_back(account, groups, "odoo")
-        ids = [partner_id for (partner_id,) in groups]
-        partners = self.env["res.partner"].with_context(active_test=False).browse(ids).exists()
-        bindings = {
-            binding.partner_id.id: binding
-            for binding in self.env["usercom.binding"].search(
-                [("account_id", "=", account.id), ("partner_id", "in", ids)]
-            )
-        }
-        partners = partners.with_company(account.company_id or self.env.company)
-        consents = self.env["usercom.consent.event"]._states(partners)
-        by_id = {partner.id: partner for partner in partners}
-        participants = set(partners.filtered_domain(account._participants()).ids)
-        jobs = []
-        for (partner_id,), rows in groups.items():
-            job = rows._guarded(
-                partial(
-                    self._plan_one,
-                    rows,
-                    by_id.get(partner_id),
-                    bindings.get(partner_id),
-                    consents.get(partner_id),
-                    partner_id in participants,
-                )
-            )
-            if job:
-                jobs.append(job)
-        return jobs
+        pieces = [(rows, partner_id) for (partner_id,), rows in groups.items()]
+        return self._in_bulk(pieces, partial(self._plan_some, account))
 
     @api.model
-    def _plan_one(self, rows, partner, binding, consent_state, takes_part):
-        job = None
-        if binding and not binding.account_id._covers(partner):
-            binding = partner = None  # has moved to another company: stays as it is over there
-        if partner and binding and binding.state != "gone":
-            snapshot = partner._usercom_snapshot(consent_state)
-            job = rows._job_of(binding, snapshot)
-            return job and replace(
-                job,
-                tried=True,
-                email=snapshot.values.get("email"),
-                phone=snapshot.values.get("phone_number"),
-            )
-        if partner and not binding and takes_part:
-            snapshot = partner._usercom_snapshot(consent_state)
-            email, phone = snapshot.values.get("email"), snapshot.values.get("phone_number")
-            if not (email or phone):
-                rows._park("no_address")  # what Odoo takes for one need not travel
-                return None
-            job = exchange.PushJob(
-                partner_id=partner.id, row_ids=tuple(rows.ids), email=email, phone=phone
-            )
-        if not job:
-            rows.unlink()
-        return job
+    def _plan_some(self, account, pieces):
+        partners = self.env["res.partner"].with_context(active_test=False)
+        partners = partners.browse(partner_id for _rows, partner_id in pieces).exists()
+        partners = partners.with_company(account.company_id or self.env.company)
+        by_id = {partner.id: partner for partner in partners if account._covers(partner)}
+        bindings = self.env["usercom.binding"]._of_partners(account, partners)
+        snapshots = partners.browse(by_id)._usercom_snapshots(account)
+        jobs, done = [], self.browse()
+        for rows, partner_id in pieces:
+            binding = bindings.get(partner_id)
+            # A contact that has moved to another company stays as it is over there.
+            snapshot = partner_id in by_id and snapshots.get(partner_id)
+            is_company = snapshot and snapshot.kind == mapping.COMPANY
+            if (
+                not snapshot
+                or is_company
+                or (binding.state == "gone" if binding else not snapshot.takes_part)
+            ):
+                done += rows
+            elif binding:
+                job = rows._job_of(binding, snapshot, tried=True)
+                jobs += [job] if job else []
+                done += self.browse() if job else rows
+            else:
+                email, phone = snapshot.values.get("email"), snapshot.values.get("phone_number")
+                if email or phone:
+                    jobs.append(
+                        exchange.PushJob(
+                            partner_id=partner_id, row_ids=rows._ids, email=email, phone=phone
+                        )
+                    )
+                else:
+                    rows._park("no_address")  # what Odoo takes for one need not travel
+        done._drop()
+        return jobs
 
-    def _job_of(self, binding, snapshot):
-        """What these rows have to send; where that is nothing, they go."""
+    def _job_of(self, binding, snapshot, tried=False):
+        """What these rows have to send, noted in the binding; nothing where there is nothing."""
         binding._note_unsent(snapshot)
-        job = binding._job(snapshot, self.ids)
+        job = binding._job(snapshot, self._ids, tried)
         if job:
             binding._note_sending(job)
-        else:
-            self.unlink()
         return job
 
     @api.model
@@ -191,108 +174,143 @@ class UsercomChange(models.Model):
 
         :return: list of jobs to send.
         """
-        left = account._creations_left("odoo")
+        places = [account._creations_left("odoo")]
+        pieces = [(self.browse(job.row_ids).exists(), job, answer) for job, answer in answers]
+        pieces = [
+            piece for piece in pieces if not piece[0]._settle_failure(account, stream, piece[2])
+        ]
+        return self._in_bulk(pieces, partial(self._bind_some, account, began, places))
+
+    @api.model
+    def _bind_some(self, account, began, places, pieces):
+        bindings = self.env["usercom.binding"]
+        left = places[0]
+        partners = self.env["res.partner"].browse(job.partner_id for _rows, job, _found in pieces)
+        partners = partners.exists()
+        tied = bindings._of_partners(account, partners)
+        found_ones = [contact for _rows, _job, found in pieces for contact in found]
+        owners = bindings._find(account, found_ones)
+        custom_ids = bindings._by_custom_id(account, found_ones)
+        ahead = bindings._being_created(account, [(job.email, job.phone) for _r, job, _f in pieces])
+        reads, bound, to_create, done = [], [], [], self.browse()
+        for rows, job, found in pieces:
+            partner = partners & partners.browse(job.partner_id)
+            if not partner or partner.id in tied:
+                # Deleted, or tied by the other direction meanwhile: the next round sees it.
+                rows._wait(0, "busy")
+            elif len(found) > 1:
+                rows._park("several_there", usercom_ids=[str(contact.id) for contact in found])
+            elif found:
+                [contact] = found
+                binding = rows._tie_found(account, partner, contact, owners, custom_ids)
+                if binding:
+                    owners[contact.id] = tied[partner.id] = binding
+                    reads.append(Read(binding, contact, began))
+                    bound.append((rows, binding))
+            elif not account.create_in_usercom:
+                done += rows
+            elif waiting := (ahead.get(job.email or job.phone) or bindings)._rows_creating():
+                rows._wait_behind(waiting)  # it will be found by the next look
+            elif (job.email or job.phone) in {key for _rows, key, _partner in to_create}:
+                rows._wait(1, "being_created", partner_id=to_create[-1][2].id)
+            elif left <= 0:
+                rows._wait_for_ceiling(account, "odoo")
+            else:
+                left -= 1
+                to_create.append((rows, job.email or job.phone, partner))
+        created = bindings.create([bindings._vals_new(account, p) for _r, _k, p in to_create])
+        bound += zip((rows for rows, _key, _partner in to_create), created, strict=True)
+        bindings._absorb(account, reads)
         jobs = []
-        for job, answer in answers:
-            rows = self.browse(job.row_ids).exists()
-            if rows._settle_failure(account, stream, answer):
-                continue
-            binding = rows._guarded(partial(rows._bind_one, account, job, answer, began, left > 0))
-            if not binding:
-                continue
-            rows.write({"problem_code": False})  # it waits for no place under the ceiling
-            left -= binding.state == "new"
-            ready = rows._guarded(partial(rows._job_of_bound, binding))
-            if ready:
-                jobs.append(ready)
+        partners = self.env["res.partner"].union(*(binding.partner_id for _rows, binding in bound))
+        snapshots = partners._usercom_snapshots(account)
+        for rows, binding in bound:
+            if rows[:1].problem_code:
+                rows.write({"problem_code": False})  # it waits for no place under the ceiling
+            job = rows._job_of(binding, snapshots[binding.partner_id.id])
+            jobs += [job] if job else []
+            done += self.browse() if job else rows
+        done._drop()
+        places[0] = left
         return jobs
 
-    def _job_of_bound(self, binding):
-        partner = binding.partner_id
-        snapshots = partner._usercom_snapshots(binding.account_id)
-        return self._job_of(binding, snapshots[partner.id])
+    def _tie_found(self, account, partner, contact, owners, custom_ids):
+        """The binding of a contact and the only one that was found for it.
 
-    def _bind_one(self, account, job, found, began, may_create):
-        """The binding for one contact, or nothing when its rows have been dealt with."""
-        bindings = self.env["usercom.binding"]
-        partner = self.env["res.partner"].browse(job.partner_id).exists()
-        mine = [("account_id", "=", account.id)]
-        if not partner or bindings.search([*mine, ("partner_id", "=", partner.id)], limit=1):
-            # Deleted, or tied by the other direction meanwhile: the next round sees how it is now.
-            self._wait(0, "busy")
+        Nothing when its rows have been parked.
+
+        :param owners: User.com ID to binding, and ``custom_ids`` User ID to binding.
+        """
+        other = owners[contact.id]
+        if other.partner_id:
+            self._park("taken_there", usercom_id=str(contact.id), partner_id=other.partner_id.id)
             return None
-        if len(found) > 1:
-            self._park("several_there", usercom_ids=[str(contact.id) for contact in found])
+        if other:
+            # Its contact in Odoo was deleted, and somebody entered the person anew.
+            other.write({"partner_id": partner.id, "state": "linked"})
+            return other
+        if owner := custom_ids.get(contact.custom_id):
+            self._park("user_id_taken", partner_id=owner.partner_id.id)
             return None
-        if found:
-            [contact] = found
-            other = bindings._find(account, contact)
-            if other.partner_id:
-                self._park(
-                    "taken_there", usercom_id=str(contact.id), partner_id=other.partner_id.id
-                )
-                return None
-            if other:
-                # Its contact in Odoo was deleted, and somebody entered the person anew.
-                other.write({"partner_id": partner.id, "state": "linked"})
-                binding = other
-            else:
-                if owner := contact.custom_id and bindings.search(
-                    [*mine, ("custom_id", "=", contact.custom_id)], limit=1
-                ):
-                    self._park("user_id_taken", partner_id=owner.partner_id.id)
-                    return None
-                binding = bindings._create_linked(account, partner, contact, "matched")
-            binding._absorb(contact, began)
-            return binding
-        if not account.create_in_usercom:
-            self.unlink()
-            return None
-        if ahead := bindings._being_created(account, job.email, job.phone)._rows_creating():
-            self._wait_behind(ahead)  # it will be found by the next look
-            return None
-        if not may_create:
-            self._wait_for_ceiling(account, "odoo")
-            return None
-        return bindings._create_new(account, partner)
+        return owners[contact.id]._create_linked(account, partner, contact, "matched")
 
     @api.model
     def _record(self, account, stream, answers, began):
         """Record what came of the calls, and drop the rows that are settled."""
+        rows_left = set(self.browse(i for job, _a in answers for i in job.row_ids).exists()._ids)
+        pieces, bindings = [], self.env["usercom.binding"]
+        existing = bindings.browse(job.binding_id for job, _answer in answers).exists()
+        locked = existing._locked()
         for job, answer in answers:
-            rows = self.browse(job.row_ids).exists()
-            binding = self.env["usercom.binding"].browse(job.binding_id).exists()
+            rows = self.browse(i for i in job.row_ids if i in rows_left)
+            binding = existing & bindings.browse(job.binding_id)
             if isinstance(answer, client.Gone):
                 binding._mark_gone()
-                rows.unlink()
-            elif not rows._settle_failure(account, stream, answer):
-                rows._guarded(partial(rows._record_one, binding, job, answer, began))
+                rows._drop()
+            elif rows._settle_failure(account, stream, answer):
+                continue
+            elif binding and binding not in locked:
+                rows._wait(1, "busy")
+            else:
+                pieces.append((rows, binding, job, answer))
+        self._in_bulk(pieces, partial(self._record_some, account, began))
         if any(isinstance(answer, exchange.Sent) for _job, answer in answers):
             stream._succeeded()
 
-    def _record_one(self, binding, job, sent, began):
-        if not binding:
-            self.unlink()
-            return
-        binding._lock()
-        if isinstance(sent, exchange.Overtaken):
-            if binding.state == "new":
+    @api.model
+    def _record_some(self, account, began, pieces):
+        bindings = self.env["usercom.binding"].union(*(piece[1] for piece in pieces))
+        snapshots = bindings.partner_id._usercom_snapshots(account)
+        owners = bindings._by_usercom_id(
+            account,
+            [(job.kind, s.usercom_id) for _r, _b, job, s in pieces if isinstance(s, exchange.Sent)],
+        )
+        reads, done = [], self.browse()
+        for rows, binding, job, sent in pieces:
+            if not binding:
+                done += rows
+            elif isinstance(sent, exchange.Overtaken):
+                if binding.state == "new":
+                    binding.unlink()
+                rows._wait(0, "busy")  # looked up anew, as if it had never been tried
+            elif not binding.partner_id:
+                # Deleted in Odoo meanwhile. What stays is that it must not come back.
+                binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
+                done += rows
+            elif (owner := owners.get((job.kind, sent.usercom_id), binding)) != binding:
                 binding.unlink()
-            self._wait(0, "busy")  # looked up anew, as if it had never been tried
-            return
-        if not binding.partner_id:
-            # Deleted in Odoo meanwhile. What stays is that it must not come back.
-            binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
-            self.unlink()
-            return
-        try:
-            settled = binding._record_sent(job, sent, began)
-        except TakenError as taken:
-            owner = binding._other_with("usercom_id", taken.usercom_id)
-            binding.unlink()
-            self._park("taken_there", usercom_id=taken.usercom_id, partner_id=owner.partner_id.id)
-            return
-        if settled:
-            self.unlink()
-        else:
-            self._wait(0, "busy")
+                rows._park(
+                    "taken_there", usercom_id=sent.usercom_id, partner_id=owner.partner_id.id
+                )
+            elif not binding._record_sent(job, sent, snapshots[binding.partner_id.id]):
+                rows._wait(0, "busy")
+            else:
+                done += rows
+                if sent.contact is None:
+                    binding.synced_at = began
+                else:
+                    moved = "email" in sent.outgoing
+                    reads.append(Read(binding, sent.contact, began, moved))
+        self.env["usercom.binding"]._absorb(account, reads)
+        done._drop()
+        return []

@@ -3,6 +3,7 @@ from odoo.tools import SQL
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent
+from .usercom_queue import CONSENT, EDIT
 
 
 class UsercomConsentEvent(models.Model):
@@ -44,7 +45,7 @@ class UsercomConsentEvent(models.Model):
         concerned = events.partner_id.sudo() | partners.search(
             [("email_normalized", "in", withdrawn.mapped("address"))]
         )
-        concerned._usercom_enqueue(urgent=bool(withdrawn))
+        concerned._usercom_enqueue(priority=CONSENT if withdrawn else EDIT)
         concerned.invalidate_recordset(["usercom_email_consent"])
         return events
 

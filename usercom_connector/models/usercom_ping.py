@@ -1,11 +1,13 @@
 from functools import partial
 
 from odoo import api, fields, models
-from odoo.tools import split_every
+from odoo.fields import Domain
+from odoo.tools import SQL, split_every
 
-from ..sync import consent
+from ..sync import consent, converters, mapping
 from ..tools import exchange
-from .usercom_queue import RECORDED_TOGETHER
+from .usercom_binding import Read
+from .usercom_queue import EDIT, RECORDED_TOGETHER
 
 
 class UsercomPing(models.Model):
@@ -34,7 +36,7 @@ class UsercomPing(models.Model):
     value = fields.Char(readonly=True)
     usercom_url = fields.Char("Profile", compute="_compute_usercom_url")
 
-    _due_idx = models.Index("(account_res_id, due_at)")
+    _due_idx = models.Index("(account_res_id, priority, due_at)")
     _subject_idx = models.Index("(account_res_id, value)")
 
     @api.depends("lookup", "value")
@@ -53,6 +55,25 @@ class UsercomPing(models.Model):
         number = (self.problem_args or {}).get("usercom_id")
         return ("id", number) if number else (self.lookup, self.value)
 
+    # === APPENDING === #
+
+    @api.model
+    def _append(self, subjects, priority=EDIT):
+        """Insert rows by one statement.
+
+        :param subjects: list of (account id, lookup, value).
+        """
+        now = fields.Datetime.now()
+        rows = SQL(", ").join(SQL("%s", (*subject, now, 0, priority)) for subject in subjects)
+        self.env.cr.execute(
+            SQL(
+                "INSERT INTO usercom_ping "
+                "(account_res_id, lookup, value, due_at, attempts, priority) VALUES %s",
+                rows,
+            )
+        )
+        self._wake()
+
     # === WORKING OFF === #
 
     @api.model
@@ -66,6 +87,7 @@ class UsercomPing(models.Model):
             self._in_transaction(
                 partial(self._record, account, stream, groups, some, revisions, began)
             )
+        self._in_transaction(partial(self._adapt_batch, stream, answers))
         return done
 
     @api.model
@@ -84,130 +106,158 @@ class UsercomPing(models.Model):
         wanted = {"id": [], "custom_id": []}
         for lookup, value in groups:
             wanted.get(lookup, []).append(value)
+        return self._revisions(
+            account,
+            Domain("usercom_id", "in", wanted["id"])
+            | Domain("custom_id", "in", wanted["custom_id"]),
+        )
+
+    @api.model
+    def _revisions(self, account, domain):
         bindings = self.env["usercom.binding"].search(
-            [
-                ("account_id", "=", account.id),
-                "|",
-                ("usercom_id", "in", wanted["id"]),
-                ("custom_id", "in", wanted["custom_id"]),
-            ]
+            Domain("account_id", "=", account.id) & Domain("kind", "=", mapping.CONTACT) & domain
         )
         return {binding.id: binding.revision for binding in bindings}
 
     @api.model
     def _record(self, account, stream, groups, answers, revisions, began):
-        left = account._creations_left("usercom")
+        places = [account._creations_left("usercom")]
+        pieces, gone, done = [], [], self.browse()
+        rows_left = set(self.union(*(groups[s] for s, _answer in answers)).exists()._ids)
         for subject, answer in answers:
-            rows = groups[subject].exists()
+            rows = self.browse(i for i in groups[subject]._ids if i in rows_left)
             if rows._settle_failure(account, stream, answer):
                 continue
-            created = rows._guarded(
-                partial(rows._record_one, account, subject, answer, revisions, began, left > 0)
-            )
-            left -= bool(created)
+            if not answer:
+                gone += [subject[1]] if subject[0] == "id" else []
+                done += rows
+            elif len(answer) > 1:
+                self._append([(account.id, "id", str(contact.id)) for contact in answer])
+                done += rows
+            else:
+                pieces.append((rows, answer[0]))
+        self.env["usercom.binding"].search(
+            [
+                ("account_id", "=", account.id),
+                ("kind", "=", mapping.CONTACT),
+                ("usercom_id", "in", gone),
+            ]
+        )._mark_gone()
+        done._drop()
+        self._in_bulk(pieces, partial(self._record_some, account, revisions, began, places))
         if any(isinstance(answer, list) for _subject, answer in answers):
             stream._succeeded()
 
-    def _record_one(self, account, subject, found, revisions, began, may_create):
-        """Take in one contact.
+    @api.model
+    def _record_some(self, account, revisions, began, places, pieces):
+        """Take in contacts as they were read.
 
-        :return: whether it was created.
+        :param revisions: of the bindings, by id, from before the read.
+        :param places: how many more may be created; counted down.
+        :param pieces: list of (rows, contact).
         """
         bindings = self.env["usercom.binding"]
-        if not found:
-            if subject[0] == "id":
-                bindings.search(
-                    [("account_id", "=", account.id), ("usercom_id", "=", subject[1])]
-                )._mark_gone()
-            self.unlink()
-            return False
-        if len(found) > 1:
-            self._append([(account.id, "id", str(contact.id)) for contact in found])
-            self.unlink()
-            return False
-        [contact] = found
-        binding = bindings._find(account, contact)
-        if not binding:
-            return self._take_in(account, contact, began, may_create)
-        if not binding.partner_id:
-            self.unlink()  # deleted in Odoo: it does not come back by itself
-        elif not account._covers(binding.partner_id):
-            self.unlink()  # has moved to another company: stays as it is here
-        elif binding.usercom_id and revisions.get(binding.id) != binding.revision:
-            self._append([(account.id, "id", str(contact.id))])
-            self.unlink()
-        else:
-            binding._lock()
-            binding._absorb(contact, began)
-            self.unlink()
-        return False
-
-    def _take_in(self, account, contact, began, may_create):
-        """Find the contact in Odoo that this is, or create it where that is switched on."""
-        partners = self.env["res.partner"].with_company(account.company_id or self.env.company)
-        bindings = self.env["usercom.binding"]
-        theirs, _notices = bindings.new({"account_id": account.id})._canonical(contact)
-        email, phone = theirs.get("email"), theirs.get("phone_number")
-        if not contact.is_user or not (email or phone):
-            self.unlink()  # a mere visitor, or nobody one could write to
-            return False
-        same = partners._usercom_same_person(account, email, phone)
-        people = same.filtered(
-            lambda partner: (
-                not partner.is_company and partner.type == "contact" and partner.partner_share
-            )
-        )
-        if len(people) > 1:
-            self._park("several_here", partner_ids=people.ids)
-            return False
-        if same and not people:
-            self._park("not_taking_part", partner_ids=same.ids)
-            return False
-        mine = [("account_id", "=", account.id)]
-        tied = bindings.search([*mine, ("partner_id", "in", people.ids)], limit=1)
-        if tied.state == "linked":
-            self._park("taken_here", partner_ids=people.ids)
-            return False
-        if ahead := tied._rows_creating():
-            self._wait_behind(ahead, 30)  # the push finds out that it is this one
-            return False
-        if contact.custom_id:
-            other = bindings.search([*mine, ("custom_id", "=", contact.custom_id)], limit=1)
-            if other and other != tied:
-                self._park("user_id_taken", partner_id=other.partner_id.id)
-                return False
-        if tied:
-            # Deleted there and here again, or refused when we would have created it.
-            tied._lock()
-            tied._tie(contact)
-            tied._absorb(contact, began)
-            self.unlink()
-            return False
-        created = not people
-        if created:
-            if not account.create_in_odoo:
-                # The number tells how many people wait: one may be called about by its e-mail, too.
-                self._park("creation_off", usercom_id=str(contact.id))
-                return False
-            if not may_create:
-                self._wait_for_ceiling(account, "usercom")
-                return False
-            people = self._create_partner(account, partners, theirs)
-        binding = bindings._create_linked(
-            account, people, contact, "usercom" if created else "matched"
-        )
-        binding._absorb(contact, began)
-        self.unlink()
-        return created
+        found = bindings._find(account, [contact for _rows, contact in pieces])
+        locked = bindings.union(*found.values())._locked()
+        unknown = [piece for piece in pieces if not found[piece[1].id]]
+        reads, done = self._take_in(account, began, places, unknown)
+        for rows, contact in pieces:
+            binding = found[contact.id]
+            if not binding:
+                continue
+            if not binding.partner_id:
+                done += rows  # deleted in Odoo: it does not come back by itself
+            elif not account._covers(binding.partner_id):
+                done += rows  # has moved to another company: stays as it is here
+            elif binding.usercom_id and revisions.get(binding.id) != binding.revision:
+                self._append([(account.id, "id", str(contact.id))])
+                done += rows
+            elif binding not in locked:
+                rows._wait(1, "busy")
+            else:
+                reads[binding.id] = Read(binding, contact, began)
+                done += rows
+        bindings._absorb(account, list(reads.values()))
+        done._drop()
+        return []
 
     @api.model
-    def _create_partner(self, account, partners, theirs):
-        name = theirs.get("name") or theirs.get("email") or theirs.get("phone_number")
-        vals = partners._usercom_vals(account, theirs | {"name": name})
-        partner = partners.create(vals | {"company_id": account.company_id.id})
-        partner._message_log(
-            body=self.env._(
-                "Created from a contact in User.com (%(account)s).", account=account.name
-            )
-        )
-        return partner
+    def _take_in(self, account, began, places, pieces):
+        """Find the contacts in Odoo that these are, or create them where that is switched on.
+
+        :return: binding id to the read that is to be absorbed, and the rows that are done.
+        """
+        bindings = self.env["usercom.binding"]
+        rules, context = account._rules(mapping.CONTACT), account._context()
+        shown = {
+            contact.id: converters.canonical_of_contact(rules, contact.get, contact.has, context)[0]
+            for _rows, contact in pieces
+        }
+        same = self.env["res.partner"]._usercom_same_people(account, shown.values())
+        tied = bindings._of_partners(account, self.env["res.partner"].union(*same.values()))
+        custom_ids = bindings._by_custom_id(account, [contact for _rows, contact in pieces])
+        reads, done, to_create, begun = {}, self.browse(), [], set()
+        for rows, contact in pieces:
+            theirs = shown[contact.id]
+            key = theirs.get("email") or theirs.get("phone_number")
+            if not contact.is_user or not key:
+                done += rows  # a mere visitor, or nobody one could write to
+                continue
+            if {contact.id, key} & begun:
+                rows._wait(0, "busy")  # one of these has just become this one, or its namesake
+                continue
+            people = same.get(key, self.env["res.partner"])
+            partner = rows._only_candidate(account, people, tied, custom_ids.get(contact.custom_id))
+            if partner is None:
+                continue
+            if binding := tied.get(partner.id):
+                # Deleted there and here again, or refused when we would have created it.
+                binding._tie(contact)
+            elif partner:
+                binding = bindings._create_linked(account, partner, contact, "matched")
+            elif not account.create_in_odoo:
+                # The number tells how many people wait: one may be called about by its e-mail, too.
+                rows._park("creation_off", usercom_id=str(contact.id))
+                continue
+            elif places[0] <= len(to_create):
+                rows._wait_for_ceiling(account, "usercom")
+                continue
+            else:
+                to_create.append((contact, theirs))
+            begun |= {contact.id, key}
+            done += rows
+            if binding:
+                reads[binding.id] = Read(binding, contact, began)
+        created = self.env["res.partner"]._usercom_create(account, [t for _c, t in to_create])
+        for partner, (contact, _theirs) in zip(created, to_create, strict=True):
+            binding = bindings._create_linked(account, partner, contact, "usercom")
+            reads[binding.id] = Read(binding, contact, began)
+        places[0] -= len(to_create)
+        return reads, done
+
+    def _only_candidate(self, account, same, tied, owner):
+        """The contact in Odoo that one from User.com is.
+
+        :param same: contacts with its address or number.
+        :param tied: partner id to binding.
+        :param owner: the binding that has its User ID already.
+        :return: one contact, none where it is nobody, and ``None`` where these rows have been put
+            aside with the reason.
+        """
+        people = same.filtered_domain(account._participants() & Domain("is_company", "=", False))
+        binding = tied.get(people.id) if len(people) == 1 else None
+        if len(people) > 1:
+            self._park("several_here", partner_ids=people.ids)
+        elif same and not people:
+            self._park("not_taking_part", partner_ids=same.ids)
+        elif binding and binding.state == "linked":
+            self._park("taken_here", partner_ids=people.ids)
+        elif binding and (ahead := binding._rows_creating()):
+            self._wait_behind(ahead, 30)  # the push finds out that it is this one
+        elif owner and owner != binding:
+            self._park("user_id_taken", partner_id=owner.partner_id.id)
+        elif binding and not binding._locked():
+            self._wait(1, "busy")
+        else:
+            return people
+        return None

@@ -4,11 +4,11 @@ import time
 import traceback
 from collections import deque
 from datetime import timedelta
+from functools import partial
 
 import psycopg2
 import psycopg2.extensions
 from odoo import api, fields, models
-from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .. import client
@@ -22,12 +22,15 @@ _logger = logging.getLogger(__name__)
 
 #: A round takes no new batch after this time; Odoo's watchdog counts the whole of it.
 ROUND_SECONDS = 5.0
-BATCH_SIZE = 50
+#: A batch grows as long as all of it is called within the round, and shrinks when it is not.
+BATCH_SIZE, LARGEST_BATCH = 50, 400
 #: So many contacts are written in one transaction. It holds their rows, and a save of one of them
 #: waits for its end: long enough to be cheap, short enough not to be felt.
-RECORDED_TOGETHER = 10
+RECORDED_TOGETHER = 50
 #: What is due later than this is found by a regular run of the scheduled action.
 LONGEST_TIMER_SECONDS = 300
+#: Consents go first, then what somebody edits, then what goes out to many.
+CONSENT, EDIT, BULK = range(3)
 SERIALIZATION_TRIES = 5
 #: So often a row that met an existing binding is tried again, before it counts as a defect.
 RACE_TRIES = 5
@@ -59,7 +62,7 @@ class UsercomQueue(models.AbstractModel):
     )
     due_at = fields.Datetime("Next Try", readonly=True)
     attempts = fields.Integer(readonly=True)
-    urgent = fields.Boolean(readonly=True, help="Goes before all others: a withdrawn consent.")
+    priority = fields.Integer(readonly=True, help="0: a withdrawn consent. 1: an edit. 2: bulk.")
     problem_code = fields.Char(readonly=True)
     problem_args = fields.Json(readonly=True)
     problem = fields.Text(compute="_compute_problem")
@@ -138,25 +141,6 @@ class UsercomQueue(models.AbstractModel):
     # === APPENDING === #
 
     @api.model
-    def _append(self, rows, urgent=False):
-        """Insert rows by one statement.
-
-        :param rows: tuples of the account's id and the subject's columns.
-        :param urgent: whether they go before all others.
-        """
-        columns = ("account_res_id", *self._subject)
-        values = SQL(", ").join(SQL("%s", (*row, fields.Datetime.now(), 0, urgent)) for row in rows)
-        self.env.cr.execute(
-            SQL(
-                "INSERT INTO %s (%s) VALUES %s",
-                SQL.identifier(self._table),
-                SQL(", ").join(map(SQL.identifier, (*columns, "due_at", "attempts", "urgent"))),
-                values,
-            )
-        )
-        self._wake()
-
-    @api.model
     def _wake(self):
         wake.after_commit(self.env.cr, self._cron_xmlid)
 
@@ -218,7 +202,7 @@ class UsercomQueue(models.AbstractModel):
             stream = self.env["usercom.stream"]._of(account, self._direction)
             if stream._is_resting():
                 return 0
-            groups = self._claim(account)
+            groups = self._claim(account, stream.batch_size)
             if not groups:
                 return 0
             try:
@@ -239,43 +223,50 @@ class UsercomQueue(models.AbstractModel):
         raise NotImplementedError
 
     @api.model
-    def _claim(self, account):
+    def _claim(self, account, limit=BATCH_SIZE):
         """The next subjects that are due, each with all its rows, those parked included.
 
-        :return: dict of subject (tuple) to rows, the urgent and the oldest first.
+        :return: dict of subject (tuple) to rows, by priority and then the oldest first.
         """
-        subject = SQL(", ").join(map(SQL.identifier, self._subject))
+        table, subject = SQL.identifier(self._table), self._subject
+        columns = SQL(", ").join(map(SQL.identifier, subject))
         due = self.env.execute_query(
             SQL(
                 """
-                SELECT %(subject)s FROM %(table)s
+                SELECT %(columns)s FROM %(table)s
                  WHERE account_res_id = %(account)s AND due_at <= %(now)s
-                 GROUP BY %(subject)s
-                 ORDER BY bool_or(urgent) IS TRUE DESC, min(id) LIMIT %(limit)s
+              ORDER BY priority, due_at, id LIMIT %(limit)s
                 """,
-                subject=subject,
-                table=SQL.identifier(self._table),
+                columns=columns,
+                table=table,
                 account=account.id,
                 now=fields.Datetime.now(),
-                limit=BATCH_SIZE,
+                limit=4 * limit,  # many rows may be of one subject
             )
         )
-        groups = dict.fromkeys(due, self.browse())
-        if due:
-            rows = self.search(
-                Domain("account_res_id", "=", account.id)
-                & Domain.OR(
-                    Domain.AND(
-                        Domain(name, "=", part)
-                        for name, part in zip(self._subject, key, strict=True)
-                    )
-                    for key in due
-                )
+        ids = {key: [] for key in list(dict.fromkeys(due))[:limit]}
+        if not ids:
+            return {}
+        last = SQL.identifier(subject[-1])
+        found = self.env.execute_query(
+            SQL(
+                """
+                SELECT id, %(columns)s FROM %(table)s
+                 WHERE account_res_id = %(account)s AND (%(last)s IN %(values)s OR %(last)s IS NULL)
+              ORDER BY id
+                """,
+                columns=columns,
+                table=table,
+                account=account.id,
+                last=last,
+                values=tuple({key[-1] for key in ids}),
             )
-            for row in rows:
-                key = tuple(row[name] for name in self._subject)
-                groups[key] = groups.get(key, self.browse()) | row
-        return groups
+        )
+        for row_id, *key in found:
+            if tuple(key) in ids:
+                ids[tuple(key)].append(row_id)
+        prefetch = [row_id for row_ids in ids.values() for row_id in row_ids]
+        return {key: self.browse(row_ids).with_prefetch(prefetch) for key, row_ids in ids.items()}
 
     def _plan_next_round(self):
         """Wake this action when the next row is due and nothing rests."""
@@ -373,6 +364,30 @@ class UsercomQueue(models.AbstractModel):
                 self._park_unexpected(error)
         return None
 
+    @api.model
+    def _in_bulk(self, pieces, work):
+        """Do the work of all pieces together; where that fails, of each on its own.
+
+        So what is asked of the database does not grow with the number of pieces, and one that
+        fails stops no other.
+
+        :param pieces: list of tuples whose first part are the rows of the piece.
+        :param work: takes a list of pieces, gives a list.
+        :return: what ``work`` gives, for all that succeeded.
+        """
+        if len(pieces) > 1:
+            try:
+                with self.env.cr.savepoint():
+                    return work(pieces)
+            except psycopg2.extensions.TransactionRollbackError:
+                raise
+            except Exception as error:
+                _logger.debug("A batch is worked off one by one after a %s.", type(error).__name__)
+        results = []
+        for piece in pieces:
+            results += piece[0]._guarded(partial(work, [piece])) or []
+        return results
+
     def _settle_failure(self, account, stream, answer):
         """Deal with a call that did not succeed, or was not made.
 
@@ -467,7 +482,24 @@ class UsercomQueue(models.AbstractModel):
 
     def _keep_one(self, **vals):
         self[:1].write(vals)
-        self[1:].unlink()
+        self[1:]._drop()
+
+    def _drop(self):
+        """Delete these rows: nothing refers to them, so one statement does."""
+        if self:
+            self.flush_recordset()
+            self.env.cr.execute(
+                SQL("DELETE FROM %s WHERE id IN %s", SQL.identifier(self._table), self._ids)
+            )
+            self.invalidate_recordset(flush=False)
+
+    @api.model
+    def _adapt_batch(self, stream, answers):
+        """Take larger batches as long as they end within the round."""
+        if any(answer is None for _job, answer in answers):
+            stream.batch_size = max(BATCH_SIZE, stream.batch_size // 2)
+        elif len(answers) >= stream.batch_size:
+            stream.batch_size = min(LARGEST_BATCH, stream.batch_size * 2)
 
     def _retry(self):
         """Make rows due now."""

@@ -23,6 +23,7 @@ class UsercomStream(models.Model):
     failure_code = fields.Char()
     last_failure = fields.Text(compute="_compute_last_failure")
     failures = fields.Integer(help="Transport failures in a row.")
+    batch_size = fields.Integer(default=50, help="So many contacts are claimed at a time.")
     rest_until = fields.Datetime(help="No calls are made before this time.")
 
     _account_direction_uniq = models.Constraint(

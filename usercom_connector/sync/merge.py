@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .mapping import ODOO_WINS, FieldRule
+from .mapping import ASK, ODOO_WINS, FieldRule
 from .values import alike
 
 Values = Mapping[str, Any]
@@ -22,7 +22,7 @@ MISSING: Any = _Missing()
 
 #: Stands in the base of Odoo's side for "written, but the answer has not come". It equals no
 #: value, so whatever Odoo holds by then goes out, also what was changed back or emptied meanwhile.
-UNANSWERED = False
+UNANSWERED: Any = {"unanswered": True}
 
 
 @dataclass
@@ -32,12 +32,15 @@ class Merged:
     ``into`` is to be written into Odoo, ``out`` into User.com (attribute to canonical value).
     ``base_odoo`` and ``base_usercom`` are the whole new bases; what is in ``out`` keeps its old
     base on Odoo's side until User.com has confirmed it, or gets the value that lost against it.
+    ``asked`` holds what a person is to decide: attribute to Odoo's and User.com's value. Their
+    bases stay, so the next read finds the same again until somebody has decided.
     """
 
     base_odoo: dict[str, Any]
     base_usercom: dict[str, Any]
     into: dict[str, Any] = field(default_factory=dict)
     out: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
 def outgoing(rules: Iterable[FieldRule], odoo: Values, base_odoo: Values) -> dict[str, Any]:
@@ -48,15 +51,20 @@ def outgoing(rules: Iterable[FieldRule], odoo: Values, base_odoo: Values) -> dic
     :param odoo: attribute to canonical value now; what cannot be sent is left out.
     :return: attribute to canonical value.
     """
-    out = {}
-    for rule in rules:
-        if not rule.out or rule.attribute not in odoo:
-            continue
-        value = odoo[rule.attribute]
-        base = base_odoo.get(rule.attribute, MISSING)
-        if value != base and not (base is MISSING and value is None):
-            out[rule.attribute] = value
-    return out
+    return {
+        rule.attribute: odoo[rule.attribute]
+        for rule in rules
+        if rule.out
+        and rule.attribute in odoo
+        and _is_edit(rule, odoo[rule.attribute], base_odoo.get(rule.attribute, MISSING))
+    }
+
+
+def _is_edit(rule: FieldRule, ours: Any, base: Any) -> bool:
+    """Whether Odoo's value is one that somebody entered, or removed, since both sides agreed."""
+    if ours == base or (base is MISSING and ours is not MISSING and not ours):
+        return False  # also an unticked box and a zero that nobody has entered
+    return ours is not None or rule.removals
 
 
 def merge(
@@ -90,29 +98,29 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
     merged.base_usercom[name] = theirs
 
     # What a call is on its way to change may be read before it arrives: only its answer settles it.
-    settles = base_ours is not UNANSWERED
+    settles = base_ours != UNANSWERED
     if ours == theirs:
         if settles:
             merged.base_odoo[name] = ours
         return
-    never_filled = ours is None and base_ours is MISSING
-    # A value that cannot be sent is an edit, too, where there was another one before.
-    ours_changed = ours != base_ours and not never_filled
     first_meeting = base_ours is MISSING and base_theirs is MISSING
-    if first_meeting:
-        theirs_changed = theirs is not None
-    elif base_theirs is MISSING:
-        # Written, but never read back: a first read settles it, unless it shows something
-        # that no storing of ours explains. Then somebody edited it over there.
-        theirs_changed = not alike(base_ours, theirs)
-    else:
-        theirs_changed = theirs != base_theirs
-
-    if (
+    # A value that cannot be sent is an edit, too, where there was another one before.
+    ours_changed = _is_edit(rule, ours, base_ours)
+    theirs_changed = _is_edit_there(ours, theirs, base_ours, base_theirs)
+    comes_in = (
         theirs_changed
-        and not (ours_changed and rule.winner == ODOO_WINS)
-        and _may_come_in(rule, theirs, first_meeting and ours is MISSING)
-    ):
+        and rule.into
+        and (theirs is not None or rule.removals)
+        # What somebody typed in Odoo stays at a first meeting, even if it cannot be read as a value.
+        and not (first_meeting and ours is MISSING)
+    )
+    is_conflict = comes_in and ours_changed and rule.out
+    if is_conflict and rule.winner == ASK and ours is not MISSING:
+        merged.asked[name] = (ours, theirs)
+        merged.base_usercom.pop(name)
+        if base_theirs is not MISSING:
+            merged.base_usercom[name] = base_theirs
+    elif comes_in and not (is_conflict and rule.winner == ODOO_WINS):
         merged.into[name] = theirs
         merged.base_odoo[name] = theirs
     elif ours_changed and rule.out and ours is not MISSING:
@@ -122,6 +130,11 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
             merged.base_odoo[name] = theirs
 
 
-def _may_come_in(rule: FieldRule, theirs: Any, unreadable_first: bool) -> bool:
-    # At a first meeting, what somebody typed in Odoo stays, even if it cannot be read as a value.
-    return rule.into and not unreadable_first and (theirs is not None or rule.removals)
+def _is_edit_there(ours: Any, theirs: Any, base_ours: Any, base_theirs: Any) -> bool:
+    if base_theirs is not MISSING:
+        return bool(theirs != base_theirs)
+    if base_ours is MISSING:
+        return bool(theirs)  # a first meeting: a blank there is none of somebody's making
+    # Written, but never read back: a first read settles it, unless it shows something that no
+    # storing of ours explains. Then somebody edited it over there.
+    return not alike(base_ours, theirs)

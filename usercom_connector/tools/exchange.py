@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from .. import client
-from ..sync import mapping, values
+from ..sync import converters, mapping, values
 
 THREADS = 8
 #: So many transport failures in a row end a round's calls.
@@ -26,15 +26,16 @@ class PushJob:
 
     ``usercom_id`` is empty while the contact is to be looked up or created; ``revision`` is that
     of the binding whose base the job was worked out from. ``outgoing`` maps attributes to
-    canonical values, and ``body`` is what is written for them; the consent comes on top of it.
-    ``bases`` are those of Odoo's side for what goes out, ``address`` is the e-mail address that
-    the consent was given or withdrawn for.
+    canonical values, and ``body`` is what is written for them; the consent comes on top of it, and
+    belongs to the address ``email``. ``bases`` are those of Odoo's side for what goes out.
+    ``reads_first`` are the rules of what may be written only if User.com holds what ``seen`` says.
     ``never_asked`` says that nothing is known in Odoo about a consent at that address.
     ``tried`` says that the contact may have been created by a call whose answer was lost.
     """
 
     partner_id: int
     row_ids: tuple[int, ...]
+    kind: str = mapping.CONTACT
     email: str | None = None
     phone: str | None = None
     binding_id: int | None = None
@@ -44,7 +45,9 @@ class PushJob:
     bases: dict[str, Any] = field(default_factory=dict)
     outgoing: dict[str, Any] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
-    address: str | None = None
+    reads_first: tuple[mapping.FieldRule, ...] = ()
+    context: converters.Context | None = None
+    seen: dict[str, Any] = field(default_factory=dict)
     consent: bool | None = None
     consent_seen: bool | None = None
     never_asked: bool = False
@@ -91,12 +94,15 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     """
     creates_again = job.tried and not job.usercom_id
     moves = mapping.EMAIL.attribute in job.body
-    fresh = _fresh(usercom, job) if job.consent or moves or creates_again else None
+    reads = job.consent or moves or creates_again or job.reads_first
+    fresh = _fresh(usercom, job) if reads else None
     if creates_again and fresh is None and _is_overtaken(usercom, job):
         return Overtaken()
     if fresh is not None:
-        job = replace(job, usercom_id=str(fresh.id), consent=_consent_now(job, fresh, moves))
+        job = _as_it_is_now(job, fresh, moves)
     body = dict(job.body)
+    if fresh is not None and body.keys() == {"custom_id"}:
+        body = {}  # what it was to go along with is not written
     if job.consent is not None:
         body[mapping.EMAIL_CONSENT] = job.consent
     if fresh is not None and not body:
@@ -124,10 +130,39 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     return Sent(str(answer.id), None, kept, consent, refused)
 
 
+def _as_it_is_now(job: PushJob, fresh: client.Contact, moves: bool) -> PushJob:
+    """The job, without what must not be written now that User.com's values are known."""
+    edited = _edited_there(job, fresh)
+    body = {
+        name: value for name, value in job.body.items() if values.attribute_of(name) not in edited
+    }
+    return replace(
+        job,
+        usercom_id=str(fresh.id),
+        consent=_consent_now(job, fresh, moves),
+        outgoing={name: value for name, value in job.outgoing.items() if name not in edited},
+        body=body,
+    )
+
+
+def _edited_there(job: PushJob, fresh: client.Contact) -> set[str]:
+    """The attributes whose rule lets User.com's edit go before, and that were edited there."""
+    if not job.reads_first or job.context is None:
+        return set()
+    theirs, _notices = converters.canonical_of_contact(
+        job.reads_first, fresh.get, fresh.has, job.context
+    )
+    return {
+        rule.attribute
+        for rule in job.reads_first
+        if theirs.get(rule.attribute) != job.seen.get(rule.attribute)
+    }
+
+
 def _consent_now(job: PushJob, fresh: client.Contact, moves: bool) -> bool | None:
     """What to write about the consent, now that User.com's value and address are known."""
     seen = values.boolean(fresh.get(mapping.EMAIL_CONSENT))
-    at_our_address = _is_at(fresh, job.address)
+    at_our_address = _is_at(fresh, job.email)
     if job.consent:
         newer_no = seen is False and job.consent_seen is not False
         return None if newer_no or not (moves or at_our_address) else True
