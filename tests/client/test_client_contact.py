@@ -59,7 +59,7 @@ def test_all_shapes_give_the_same_contact(source):
     assert contact.is_user
     assert contact.unsubscribed is False
     assert contact.updated_at == datetime(2018, 10, 24, 13, 28, 59, 269436, timezone.utc)
-    assert contact.companies == (Company(14, "Firma"),)
+    assert [(tie.id, tie.name) for tie in contact.companies] == [(14, "Firma")]
     assert contact.get("tags") == contact.get("lists") == []
     assert dict(contact.attributes) == {"email_consent": True, "interests": ["a", "b"]}
 
@@ -174,6 +174,102 @@ def test_a_nameless_attribute_is_a_typed_error():
         Attribute.from_json({"id": 1})
 
 
-@pytest.mark.parametrize("name", ["custom_id", "company_id"])
-def test_a_company_is_read_in_both_versions(name):
-    assert Company.from_json({"id": 5, "name": "X", name: "c-5"}) == Company(5, "X", "c-5")
+# Companies
+
+COMPANY = {
+    "id": 21,
+    "custom_id": "odoo-c-5",
+    "name": "Firma",
+    "email": "office@example.com",
+    "city": "Gdynia",
+    "postal_code": None,
+    "phone_numbers": ["+48600100200"],
+    "size": 12,
+    "employees": [52, 53, "54", None],
+    "tags": None,
+    "updated_at": "2024-05-01T12:00:00Z",
+}
+COMPANIES = {
+    "flat": {**COMPANY, "branch": "IT"},
+    "listed": {**COMPANY, "attributes": [{"id": 1, "name_std": "branch", "value": "IT"}]},
+}
+COMPANIES["v1"] = {
+    "company_id": "odoo-c-5",
+    **{name: value for name, value in COMPANIES["listed"].items() if name != "custom_id"},
+}
+
+
+@pytest.mark.parametrize("source", COMPANIES.values(), ids=COMPANIES)
+def test_all_shapes_give_the_same_company(source):
+    company = Company.from_json(source)
+    assert (company.id, company.custom_id, company.name) == (21, "odoo-c-5", "Firma")
+    assert company.email == "office@example.com"
+    assert company.get("city") == "Gdynia"
+    assert company.get("phone_numbers") == ["+48600100200"]
+    assert company.get("size") == 12
+    assert company.get("tags") == []
+    assert company.employees == (52, 53)
+    assert company.updated_at == datetime(2024, 5, 1, 12, tzinfo=timezone.utc)
+    assert dict(company.attributes) == {"branch": "IT"}
+    assert company.has("postal_code")
+    assert company.get("postal_code") is None
+    assert not company.has("address")
+
+
+def test_a_company_s_null_list_is_an_empty_one_and_an_absent_one_is_not_told():
+    company = Company.from_json({"id": 1, "phone_numbers": None, "employees": None})
+    assert company.get("phone_numbers") == []
+    assert company.has("employees")
+    assert company.employees == ()
+    assert not Company.from_json({"id": 1}).has("employees")
+    assert not Company.from_json({"id": 1, "phone_numbers": "+48", "city": 5}).has("phone_numbers")
+
+
+def test_a_company_prints_without_its_data():
+    assert repr(Company.from_json(COMPANY)) == "Company(id=21)"
+
+
+@given(JSON | st.dictionaries(st.sampled_from([*COMPANIES["v1"], "x"]), JSON, max_size=9))
+def test_no_json_gets_anything_but_a_company_or_the_typed_error(source):
+    try:
+        company = Company.from_json(source)
+    except AgainLater as error:
+        assert error.kind == "not_json"
+    else:
+        assert company.id == source["id"]
+        for value in (company.name, company.custom_id, company.email):
+            assert isinstance(value, (str, type(None)))
+        assert all(type(number) is int for number in company.employees)
+
+
+# The body of a webhook call
+
+
+@pytest.mark.parametrize("true", [True, "True", "true", "1", 1])
+def test_a_webhook_shows_a_contact_whatever_a_template_made_of_it(true):
+    body = {**V1, "id": "1001", "unsubscribed": true, "score": "5", "emails_enabled": "False"}
+    contact = Contact.from_webhook(body)
+    assert (contact.id, contact.unsubscribed, contact.get("score")) == (1001, True, 5)
+    assert contact.custom_id == "odoo-77"
+    assert dict(contact.attributes) == {"email_consent": True, "interests": ["a", "b"]}
+
+
+def test_a_webhook_without_the_flag_says_nothing_about_it():
+    body = {"id": 1, "emails_enabled": True}
+    assert not Contact.from_webhook(body).has("unsubscribed")
+    assert not Contact.from_webhook({"id": 1, "unsubscribed": "perhaps"}).has("unsubscribed")
+
+
+def test_custom_values_of_a_webhook_stay_as_they_came():
+    assert Contact.from_webhook({"id": "1", "vip": "True"}).get("vip") == "True"
+
+
+@pytest.mark.parametrize("body", [None, [], "x", {}, {"id": "x"}, {"id": "0"}, {"id": "-1"}])
+def test_a_webhook_without_a_contact_shows_none(body):
+    assert Contact.from_webhook(body) is None
+
+
+@given(JSON | st.dictionaries(st.sampled_from([*V1, "emails_enabled"]), JSON, max_size=9))
+def test_no_webhook_body_raises(body):
+    contact = Contact.from_webhook(body)
+    assert contact is None or contact.id > 0

@@ -4,7 +4,7 @@ Knows nothing of Odoo. Each fact about the API names the section of `usercom-api
 """
 
 from .address import base_url, overridden, subdomain_of
-from .api import Page, Upsert, UserCom
+from .api import MASS_STANDARD, ContactPage, Page, Upsert, UserCom
 from .contact import Attribute, Company, Contact
 from .errors import (
     NON_FIELD,
@@ -20,12 +20,14 @@ from .probe import CODES, ProbeResult
 
 __all__ = [
     "CODES",
+    "MASS_STANDARD",
     "NON_FIELD",
     "AccountRefused",
     "AgainLater",
     "Attribute",
     "Company",
     "Contact",
+    "ContactPage",
     "Gone",
     "Kind",
     "Page",

@@ -1,10 +1,12 @@
 """The calls that the addon makes, with typed results and typed errors."""
 
 import json
+import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
@@ -26,6 +28,16 @@ from .transport import Transport
 ROOT = "/api/public"
 """Where the API starts (usercom-api.md 1.1)."""
 
+MASS_STANDARD = frozenset(
+    {
+        *("assigned_to", "city", "company_id", "country", "custom_id", "email", "facebook_url"),
+        *("first_name", "gender", "google_url", "gravatar_url", "last_name", "linkedin_url"),
+        *("notifications", "phone_number", "region", "score", "status", "timezone", "twitter_url"),
+        "unsubscribed",
+    }
+)
+"""The standard fields that can be set for many contacts at once (usercom-api.md 1.3)."""
+
 
 @dataclass(frozen=True)
 class Upsert:
@@ -41,6 +53,19 @@ class Page:
 
     results: tuple[Any, ...]
     count: int | None = None
+
+
+@dataclass(frozen=True)
+class ContactPage:
+    """One page of a list of contacts, and how the list goes on."""
+
+    contacts: tuple[Contact, ...]
+    next: str | None
+    """What to give for the next page, also later and in another process; None at the end."""
+    count: int | None
+    """How many contacts the list has, if that was told."""
+    unreadable: int = 0
+    """How many objects of the page were no contacts that could be read."""
 
 
 class UserCom:
@@ -155,6 +180,41 @@ class UserCom:
             return False
         return True
 
+    def mass_update(
+        self, ids: Iterable[int | str], attribute: str, value: Any, *, standard: bool
+    ) -> None:
+        """Set one field of many contacts to one value, in one call (usercom-api.md 1.3).
+
+        Takes User.com's numbers, and a standard field of MASS_STANDARD, or else a custom attribute
+        by its name. The answer does not say what happened to which contact: neither what becomes
+        of a number that nobody has, nor how many numbers a call may hold (8.9), is known. Raises
+        RecordRefused; without numbers nothing is sent.
+        """
+        if standard and attribute not in MASS_STANDARD:
+            raise _impossible(attribute, "This field cannot be set for many contacts at once.")
+        numbers = _numbers(ids)
+        if numbers:
+            kind = "standard" if standard else "custom"
+            values = {"ids": numbers, "attribute": attribute, "value": value}
+            self._call("PUT", f"/users/mass_update_{kind}_attributes/", values)
+
+    def merge_contacts(self, parent_id: int | str, others: Iterable[int | str]) -> None:
+        """Join other contacts into this one; they are gone afterwards (usercom-api.md 1.3).
+
+        Where both have a value, the parent's stays. Raises RecordRefused, and Gone if one of them
+        is not there: so too when a merge is repeated whose answer was lost.
+        """
+        [parent], numbers = _numbers([parent_id]), _numbers(others)
+        if parent in numbers:
+            raise _impossible("users_list", "A contact cannot be merged into itself.")
+        if not numbers:
+            return
+        body = {"parent": parent, "users_list": numbers}
+        answer = self._call("POST", "/users/merge/", body, one=True)
+        if isinstance(answer, dict) and answer.get("success") is False:
+            sentence = "User.com did not merge the contacts."
+            raise RecordRefused({NON_FIELD: [sentence]}, 200, sentence)
+
     # Lists: usercom-api.md 1.6
 
     def pages(self, path: str, params: Mapping[str, str] | None = None) -> Iterator[Page]:
@@ -181,6 +241,48 @@ class UserCom:
                 if error.kind is Kind.NOT_FOUND:
                     return
                 raise
+
+    def page(
+        self, target: str | None, path: str = "", params: Mapping[str, str] | None = None
+    ) -> tuple[Page, str | None]:
+        """Read one page of a list; give it and the target of the next, or None at the end.
+
+        The first page has no target but a path and its parameters. A target is the path and query
+        of a `next`, no address: it can be kept and given back later, and leads nowhere but into
+        this account's API; another raises AgainLater, kind redirect. A 404 on a target, a known
+        fault of the last page, is an empty page at the end, and a `next` that leads back to its own
+        page is none.
+        """
+        if target is None:
+            answer = self._call("GET", path, params=params)
+        else:
+            target = self._target(f"{self.base_url}{target}")
+            try:
+                answer = self._exchange("GET", target)
+            except UserComError as error:
+                if error.kind is Kind.NOT_FOUND:
+                    return Page(()), None
+                raise
+        page, following = _page(answer)
+        after = None if following is None else self._target(following)
+        return page, None if after == target else after
+
+    def list_contacts_page(self, cursor: str | None = None) -> ContactPage:
+        """Read one page of all contacts, the first or the one that `next` led to."""
+        return _contact_page(*self.page(cursor, "/users/"))
+
+    def changed_contacts_page(
+        self, since: datetime, until: datetime | None = None, cursor: str | None = None
+    ) -> ContactPage:
+        """Read one page of the contacts that changed in a span of time (usercom-api.md 1.3).
+
+        The span is widened to whole seconds, and a time without zone is in UTC. That User.com
+        counts both ends in is assumed (7.3). With a cursor, the span is the one that it came from.
+        """
+        params = {"search": "updated_at", "min": str(math.floor(_unix(since)))}
+        if until is not None:
+            params["max"] = str(math.ceil(_unix(until)))
+        return _contact_page(*self.page(cursor, "/users/search/", params))
 
     def contacts(self, params: Mapping[str, str] | None = None) -> Iterator[Contact]:
         """Read all contacts, or those that the filters leave (usercom-api.md 1.3)."""
@@ -217,6 +319,101 @@ class UserCom:
     def company(self, usercom_id: int | str) -> Company:
         """Read a company by User.com's number. Raises Gone."""
         return Company.from_json(self._call("GET", f"/companies/{_number(usercom_id)}/", one=True))
+
+    def company_by_custom_id(self, custom_id: str) -> Company:
+        """Read a company by the id that a client gave it. Raises Gone."""
+        path = f"/companies-by-id/{_segment(custom_id)}/"
+        return Company.from_json(self._call("GET", path, one=True))
+
+    def create_company(self, values: Mapping[str, Any]) -> Company:
+        """Create a company, which needs a name. Raises RecordRefused.
+
+        Not to be repeated without thought: without a custom id each call makes another company.
+        """
+        return Company.from_json(self._call("POST", "/companies/", values))
+
+    def update_company(self, usercom_id: int | str, values: Mapping[str, Any]) -> Company:
+        """Write these fields, leave the others, and give the company as it is now.
+
+        Raises Gone, RecordRefused. An empty answer counts as done, and the company is read.
+        """
+        path = f"/companies/{_number(usercom_id)}/"
+        answer = self._call("PUT", path, values, one=True)
+        return self.company(usercom_id) if answer is None else Company.from_json(answer)
+
+    def put_company(self, custom_id: str, values: Mapping[str, Any]) -> Company:
+        """Update the company that has this custom id, or create it; may be repeated.
+
+        User.com has no such call for companies: it is one call where the company is there, else
+        two. Whoever creates it at the same moment wins, and ours becomes an update. Raises
+        RecordRefused.
+        """
+        company = self._updated_company(custom_id, values)
+        if company is not None:
+            return company
+        try:
+            return self.create_company({**values, "custom_id": custom_id})
+        except RecordRefused as error:
+            refused = error
+        # Somebody may have been faster. The error is raised down here to be free of a context.
+        company = (
+            self._updated_company(custom_id, values) if "custom_id" in refused.fields else None
+        )
+        if company is None:
+            raise refused
+        return company
+
+    def _updated_company(self, custom_id: str, values: Mapping[str, Any]) -> Company | None:
+        """Update a company by its custom id; None if there is none."""
+        path = f"/companies-by-id/{_segment(custom_id)}/"
+        # The id stays as it is: the path says which, and another would be another company's.
+        kept = {name: value for name, value in values.items() if name != "custom_id"}
+        try:
+            answer = self._call("PUT", path, kept, one=True)
+            return (
+                self.company_by_custom_id(custom_id)
+                if answer is None
+                else Company.from_json(answer)
+            )
+        except Gone:
+            return None
+
+    def add_member(self, company_id: int | str, usercom_id: int | str) -> None:
+        """Make a contact a member of a company; one that is a member already stays it.
+
+        Raises Gone if the contact or the company is not there, and RecordRefused.
+        """
+        self._set_member("add_member", company_id, usercom_id, True)
+
+    def remove_member(self, company_id: int | str, usercom_id: int | str) -> None:
+        """Take a contact out of a company, unless it is no member or one of them is gone.
+
+        Raises RecordRefused.
+        """
+        try:
+            self._set_member("remove_member", company_id, usercom_id, False)
+        except Gone:
+            return
+
+    def _set_member(
+        self, action: str, company_id: int | str, usercom_id: int | str, member: bool
+    ) -> None:
+        """Change a membership. How User.com answers, and what to a repetition, is not told.
+
+        So any answer is taken for done, and a refusal is only believed after a look whether the
+        contact is not what it should be already.
+        """
+        path = f"/companies/{_number(company_id)}/{action}/"
+        body = {"user_id": int(_number(usercom_id))}
+        try:
+            self._call("POST", path, body, one=True)
+            return
+        except RecordRefused as error:
+            refused = error
+        contact = self.contact(usercom_id)
+        found = {company.id for company in contact.companies}
+        if not contact.has("companies") or (int(company_id) in found) is not member:
+            raise refused
 
     def companies(self) -> Iterator[Company]:
         """Read all companies."""
@@ -317,6 +514,17 @@ def _number(usercom_id: int | str) -> str:
     return str(int(usercom_id))
 
 
+def _numbers(ids: Iterable[int | str]) -> list[int]:
+    """Check numbers of User.com's, for a body; each is there once."""
+    return list(dict.fromkeys(int(_number(usercom_id)) for usercom_id in ids))
+
+
+def _unix(moment: datetime) -> float:
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp()
+
+
 def _segment(custom_id: str) -> str:
     """Quote a custom id whole, "/" and "@" included, for a path (usercom-api.md 7.3)."""
     if custom_id in ("", ".", ".."):  # no quoting keeps these from being read as a path
@@ -375,3 +583,15 @@ def _page(answer: Any) -> tuple[Page, str | None]:
                 following or None,
             )
     raise AgainLater(Kind.NOT_JSON, sentence="User.com's answer was no list.")
+
+
+def _contact_page(page: Page, following: str | None) -> ContactPage:
+    """Read the contacts of a page; one that is broken does not cost the others."""
+    contacts = []
+    for item in page.results:
+        try:
+            contacts.append(Contact.from_json(item))
+        except AgainLater:
+            continue
+    unreadable = len(page.results) - len(contacts)
+    return ContactPage(tuple(contacts), following, page.count, unreadable)

@@ -5,6 +5,7 @@ keys beside the standard ones; which of the two version 2 does is not settled (u
 So both are read, always, and the names given are those of version 2.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,24 +14,61 @@ from typing import Any
 
 from .errors import AgainLater, Kind
 
-# usercom-api.md 1.2
-_V1_NAMES = {"user_id": "custom_id", "key": "user_key"}
 _STATUSES = {"user": "user", "visitor": "visitor", 2: "user", 1: "visitor"}
 
-# Every other top-level key is taken for a custom attribute (usercom-api.md 1.4).
-_TEXTS = {
-    *("custom_id", "user_key", "email", "name", "first_name", "last_name", "phone_number"),
-    *("city", "region", "country", "timezone", "browser_language", "gravatar_url"),
-    *("facebook_url", "linkedin_url", "twitter_url", "google_url"),
-}
-_LISTS = {"companies", "lists", "tags"}
-_OTHERS = {
-    *("id", "attributes", "gender", "status", "first_seen", "last_seen", "last_contacted"),
-    *("created_at", "updated_at", "page_views", "last_ip", "browser", "os_type", "resolution"),
-    *("score", "unsubscribed", "notifications", "web_push_subscription", "most_active_time"),
-    *("assigned_to", "company_id", "company_custom_id"),
-}
-_STANDARD = _TEXTS | _LISTS | _OTHERS
+
+@dataclass(frozen=True)
+class _Names:
+    """The standard fields of a kind of object; every other key is a custom attribute of it."""
+
+    version_1: Mapping[str, str]
+    """What version 1 calls otherwise, to the name in version 2 (usercom-api.md 1.2)."""
+    texts: frozenset[str]
+    lists: frozenset[str]
+    others: frozenset[str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.texts | self.lists | self.others
+
+
+# usercom-api.md 1.4
+_CONTACT = _Names(
+    version_1={"user_id": "custom_id", "key": "user_key"},
+    texts=frozenset(
+        {
+            *("custom_id", "user_key", "email", "name", "first_name", "last_name", "phone_number"),
+            *("city", "region", "country", "timezone", "browser_language", "gravatar_url"),
+            *("facebook_url", "linkedin_url", "twitter_url", "google_url"),
+        }
+    ),
+    lists=frozenset({"companies", "lists", "tags"}),
+    others=frozenset(
+        {
+            *("id", "attributes", "gender", "status", "first_seen", "last_seen", "last_contacted"),
+            *("created_at", "updated_at", "page_views", "last_ip", "browser", "os_type"),
+            *("resolution", "score", "unsubscribed", "notifications", "web_push_subscription"),
+            *("most_active_time", "assigned_to", "company_id", "company_custom_id"),
+        }
+    ),
+)
+# usercom-api.md 1.5; "member_since" is there in a contact's tie to a company (1.4)
+_COMPANY = _Names(
+    version_1={"company_id": "custom_id"},
+    texts=frozenset(
+        {
+            *("custom_id", "name", "email", "description", "address", "city", "region", "country"),
+            "postal_code",
+        }
+    ),
+    lists=frozenset({"employees", "phone_numbers", "tags"}),
+    others=frozenset(
+        {
+            *("id", "attributes", "category", "size", "approx_employees", "founded"),
+            *("created_at", "updated_at", "member_since"),
+        }
+    ),
+)
 
 
 def _object(source: object, what: str) -> dict[str, Any]:
@@ -47,23 +85,6 @@ def _is_id(value: object) -> bool:
 def _text(source: Mapping[str, Any], name: str) -> str | None:
     value = source.get(name)
     return value if isinstance(value, str) else None
-
-
-@dataclass(frozen=True)
-class Company:
-    """A company, or a contact's tie to one: its number and its name."""
-
-    id: int
-    name: str | None = field(default=None, repr=False)
-    custom_id: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def from_json(cls, source: object) -> "Company":
-        """Read one company (usercom-api.md 1.5); raises AgainLater, kind not_json."""
-        company = _object(source, "company")
-        # "company_id" is version 1's name for the company's own custom id (usercom-api.md 1.2).
-        custom_id = _text(company, "custom_id") or _text(company, "company_id")
-        return cls(company["id"], _text(company, "name"), custom_id)
 
 
 @dataclass(frozen=True)
@@ -106,8 +127,8 @@ class Attribute:
 
 
 @dataclass(frozen=True)
-class Contact:
-    """A person in User.com as one answer showed them (usercom-api.md 1.4).
+class _Record:
+    """What a contact and a company have in common (usercom-api.md 1.4 and 1.5).
 
     `standard` and `attributes` hold what the answer had, null as None; what it did not have is in
     neither, and so is a standard field whose value is of a type it cannot be of: it must not be
@@ -116,39 +137,9 @@ class Contact:
 
     id: int
     standard: Mapping[str, Any] = field(repr=False)
-    """Standard fields by their version 2 name; "status" is user or visitor, lists are lists."""
+    """Standard fields by their version 2 name; lists are lists, null among them as empty ones."""
     attributes: Mapping[str, Any] = field(repr=False)
     """Custom attributes by name_std: bool, number, text, None, or a list for a multiple choice."""
-    companies: tuple[Company, ...] = field(default=(), repr=False)
-
-    @classmethod
-    def from_json(cls, source: object) -> "Contact":
-        """Read one contact in either version's shape.
-
-        Raises AgainLater, kind not_json, if it is not an object with a whole, positive id.
-        """
-        contact = _object(source, "contact")
-        standard: dict[str, Any] = {}
-        custom: dict[str, Any] = {}
-        for key, value in contact.items():
-            name = _V1_NAMES.get(key, key)
-            if name != key and name in contact:
-                # Version 2 has its own key for this: the old one is an attribute of that name.
-                custom[key] = value
-            elif name not in _STANDARD:
-                custom[name] = value
-            elif name != "attributes":
-                _read_standard(standard, name, value)
-        listed = contact.get("attributes")
-        for item in listed if isinstance(listed, list) else ():
-            if isinstance(item, dict) and _text(item, "name_std") and "value" in item:
-                custom[item["name_std"]] = item["value"]
-        companies = tuple(
-            Company.from_json(item)
-            for item in standard.get("companies", ())
-            if isinstance(item, dict) and _is_id(item.get("id"))
-        )
-        return cls(contact["id"], MappingProxyType(standard), MappingProxyType(custom), companies)
 
     def has(self, name: str) -> bool:
         """Tell whether the answer held this standard field or custom attribute, null included."""
@@ -160,13 +151,8 @@ class Contact:
 
     @property
     def custom_id(self) -> str | None:
-        """The User ID: the id that we, or another integration, gave it."""
+        """The User ID or Company ID: the id that we, or another integration, gave it."""
         return _text(self.standard, "custom_id")
-
-    @property
-    def user_key(self) -> str | None:
-        """The browser's key, the value of the widget's cookie."""
-        return _text(self.standard, "user_key")
 
     @property
     def email(self) -> str | None:
@@ -175,11 +161,92 @@ class Contact:
 
     @property
     def name(self) -> str | None:
-        """First and last name in one, or the e-mail if there are none (usercom-api.md 1.4).
+        """A contact's first and last name in one, or its e-mail without these; a company's name.
 
-        Reads give no first_name and last_name; should one do so, `get` has them.
+        Reads of a contact give no first_name and last_name (usercom-api.md 1.4); should one do so,
+        `get` has them.
         """
         return _text(self.standard, "name")
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it last changed, in UTC. Moves with mere browsing too (usercom-api.md 1.4)."""
+        value = str(self.standard.get("updated_at"))
+        try:
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            if moment.tzinfo is None:
+                return moment.replace(tzinfo=timezone.utc)
+            return moment.astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            return None
+
+
+@dataclass(frozen=True)
+class Company(_Record):
+    """A company, or what a contact's tie to one shows: its number, its name and since when."""
+
+    @classmethod
+    def from_json(cls, source: object) -> "Company":
+        """Read one company in either version's shape (usercom-api.md 1.5).
+
+        Raises AgainLater, kind not_json, if it is not an object with a whole, positive id.
+        """
+        company = _object(source, "company")
+        return cls(company["id"], *_read(company, _COMPANY))
+
+    @property
+    def employees(self) -> tuple[int, ...]:
+        """User.com's numbers of the members; `has("employees")` says whether they were told."""
+        listed = self.standard.get("employees", ())
+        return tuple(number for number in listed if _is_id(number))
+
+
+@dataclass(frozen=True)
+class Contact(_Record):
+    """A person in User.com as one answer showed them (usercom-api.md 1.4).
+
+    The standard field "status" is user or visitor.
+    """
+
+    companies: tuple[Company, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def from_json(cls, source: object) -> "Contact":
+        """Read one contact in either version's shape.
+
+        Raises AgainLater, kind not_json, if it is not an object with a whole, positive id.
+        """
+        contact = _object(source, "contact")
+        standard, attributes = _read(contact, _CONTACT)
+        companies = tuple(
+            Company.from_json(item)
+            for item in standard.get("companies", ())
+            if isinstance(item, dict) and _is_id(item.get("id"))
+        )
+        return cls(contact["id"], standard, attributes, companies)
+
+    @classmethod
+    def from_webhook(cls, source: object) -> "Contact | None":
+        """Read the `user` of a webhook call (usercom-api.md 3), or give None if it is none.
+
+        For comparing only: nobody vouches for what it says. Where automations write numbers and
+        yes or no as texts, the id, the score and the standard flags are read all the same. Custom
+        values stay as they came: whoever compares them knows the types of the attributes.
+        """
+        if not isinstance(source, dict):
+            return None
+        user = {name: _untexted(name, value) for name, value in source.items()}
+        # The opposite of "unsubscribed", and none of the contact's own (usercom-api.md 2).
+        user.pop("emails_enabled", None)
+        try:
+            return cls.from_json(user)
+        except AgainLater:
+            return None
+
+    @property
+    def user_key(self) -> str | None:
+        """The browser's key, the value of the widget's cookie."""
+        return _text(self.standard, "user_key")
 
     @property
     def phone_number(self) -> str | None:
@@ -202,22 +269,31 @@ class Contact:
         value: bool | None = self.standard.get("unsubscribed")
         return value
 
-    @property
-    def updated_at(self) -> datetime | None:
-        """When it last changed, in UTC. Moves with mere browsing too (usercom-api.md 1.4)."""
-        value = str(self.standard.get("updated_at"))
-        try:
-            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-            if moment.tzinfo is None:
-                return moment.replace(tzinfo=timezone.utc)
-            return moment.astimezone(timezone.utc)
-        except (ValueError, OverflowError):
-            return None
+
+def _read(source: Mapping[str, Any], names: _Names) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Sort an object's keys into standard fields and custom attributes, flat or listed."""
+    standard: dict[str, Any] = {}
+    custom: dict[str, Any] = {}
+    known = names.all
+    for key, value in source.items():
+        name = names.version_1.get(key, key)
+        if name != key and name in source:
+            # Version 2 has its own key for this: the old one is an attribute of that name.
+            custom[key] = value
+        elif name not in known:
+            custom[name] = value
+        elif name != "attributes":
+            _read_standard(standard, name, value, names)
+    listed = source.get("attributes")
+    for item in listed if isinstance(listed, list) else ():
+        if isinstance(item, dict) and _text(item, "name_std") and "value" in item:
+            custom[item["name_std"]] = item["value"]
+    return MappingProxyType(standard), MappingProxyType(custom)
 
 
-def _read_standard(standard: dict[str, Any], name: str, value: Any) -> None:
+def _read_standard(standard: dict[str, Any], name: str, value: Any, names: _Names) -> None:
     """Take a standard value over in its proper form, or leave it out if it has none."""
-    if name in _LISTS:
+    if name in names.lists:
         if value is None or isinstance(value, list):  # null for an empty list (usercom-api.md 1.4)
             standard[name] = value or []
     elif value is None:
@@ -225,8 +301,21 @@ def _read_standard(standard: dict[str, Any], name: str, value: Any) -> None:
     elif name == "status":
         if isinstance(value, (str, int)) and not isinstance(value, bool) and value in _STATUSES:
             standard[name] = _STATUSES[value]
-    elif name in _TEXTS:
+    elif name in names.texts:
         if isinstance(value, str):
             standard[name] = value
     elif name != "unsubscribed" or isinstance(value, bool):
         standard[name] = value
+
+
+_FLAGS = {"unsubscribed", "notifications", "web_push_subscription"}
+_NUMBERS = {"id", "score", "status"}
+
+
+def _untexted(name: str, value: Any) -> Any:
+    """Undo what a template does to the standard fields that are no texts (usercom-api.md 3)."""
+    if name in _FLAGS and isinstance(value, (str, int)):
+        return {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower(), value)
+    if name in _NUMBERS and isinstance(value, str) and re.fullmatch("-?[0-9]{1,18}", value):
+        return int(value)
+    return value
