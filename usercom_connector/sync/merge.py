@@ -111,7 +111,7 @@ def _merge_field(rule: FieldRule, merged: Merged, ours: Any, theirs: Any) -> Non
         theirs_changed
         and rule.into
         and (theirs is not None or rule.removals)
-        # What somebody typed in Odoo stays at a first meeting, even if it cannot be read as a value.
+        # What somebody typed in Odoo stays at a first meeting, even if it is no proper value.
         and not (first_meeting and ours is MISSING)
     )
     is_conflict = comes_in and ours_changed and rule.out
