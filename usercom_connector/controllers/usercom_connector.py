@@ -53,7 +53,9 @@ class UsercomConnector(http.Controller):
         if body is None:
             return self._answer(400, "The body is neither a JSON object nor a form.")
         # sudo: noting a row is all that this caller may do.
-        request.env["usercom.ping"].sudo()._append([(account_id, *_whom(body))])
+        pings = request.env["usercom.ping"].sudo()
+        digest = pings._digest_of_call(account_id, body.get("user"))
+        pings._append([(account_id, *_whom(body))], digest=digest)
         return self._answer(200, "Noted.")
 
     @staticmethod

@@ -794,6 +794,18 @@ class UsercomAccount(models.Model):
     def _captured_fields(self):
         return frozenset(rule.head for rule in mapping.FIXED_MAPPING)
 
+    @api.model
+    @ormcache("account_id")
+    def _reading_of(self, account_id):
+        """What it takes to read a call of an account's webhook, from memory.
+
+        :return: the rules of what comes in, and the context; ``None`` where the account is gone.
+        """
+        # sudo: the caller of the webhook is nobody; nothing of the account is told.
+        account = self.sudo().browse(account_id).exists()
+        rules = account and account._rules(mapping.CONTACT)
+        return tuple(r for r in rules or () if r.into), (account and account._context()) or None
+
     def _context(self):
         """What converting needs to know besides the values.
 

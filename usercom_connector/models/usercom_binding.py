@@ -385,15 +385,40 @@ class UsercomBinding(models.Model):
             vals |= {
                 "usercom_id": sent.usercom_id,
                 "state": "linked",
-                "send_custom_id": False,
                 "refused": refused,
             }
+            if sent.custom_id:
+                vals["send_custom_id"] = False
         self.write(vals | {"base_odoo": base_odoo, "base_usercom": base_usercom})
         if settles:
             self._note_unsent(snapshot, refusals)
         else:
             self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
         return settles
+
+    @api.model
+    def _is_creating(self, account):
+        """Whether a contact may be under way to User.com whose number is not known yet."""
+        since = fields.Datetime.now() - timedelta(minutes=1)
+        domain = [("account_id", "=", account.id), ("state", "=", "new")]
+        return bool(self.search_count([*domain, ("write_date", ">", since)], limit=1))
+
+    def _is_in_flight(self):
+        """Whether a call is under way that writes to this contact, or its answer was lost."""
+        return merge.UNANSWERED in (self.base_odoo or {}).values()
+
+    def _shown(self, rules):
+        """What User.com shows of this contact if nobody has edited it there since.
+
+        :return: attribute to canonical value, and the consent.
+        """
+        theirs, ours = self.base_usercom or {}, self.base_odoo or {}
+        names = [rule.attribute for rule in rules]
+        # After a call that answered without values, what was sent is what is to be expected.
+        return (
+            {name: theirs.get(name, ours.get(name)) for name in names},
+            theirs.get(mapping.EMAIL_CONSENT),
+        )
 
     # === IN === #
 

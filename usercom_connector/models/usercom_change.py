@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 from odoo import api, fields, models
@@ -104,7 +105,9 @@ class UsercomChange(models.Model):
             if stream._is_resting() or not account._may_run():
                 return done  # the look-up was answered by a 429, or by a refusal of the account
         began = consent.moment()
-        answers = exchange.run_all(jobs, partial(exchange.send, usercom), deadline)
+        calls = exchange.in_fewest_calls(jobs)
+        answers = exchange.run_all(calls, partial(exchange.send_any, usercom), deadline)
+        answers = exchange.by_contact(answers)
         for some in split_every(RECORDED_TOGETHER, answers):
             self._in_transaction(partial(self._record, account, stream, some, began))
         self._in_transaction(partial(self._adapt_batch, stream, answers))
@@ -143,6 +146,8 @@ class UsercomChange(models.Model):
                 done += rows
             elif binding:
                 job = rows._job_of(binding, snapshot, tried=True)
+                if job and rows[:1].problem_code == "alone":
+                    job = replace(job, alone=True)
                 jobs += [job] if job else []
                 done += self.browse() if job else rows
             else:
@@ -276,6 +281,12 @@ class UsercomChange(models.Model):
         self._in_bulk(pieces, partial(self._record_some, account, began))
         if any(isinstance(answer, exchange.Sent) for _job, answer in answers):
             stream._succeeded()
+
+    def _settle_failure(self, account, stream, answer):
+        if isinstance(answer, exchange.RefusedTogether):
+            self._wait(0, "alone")
+            return True
+        return super()._settle_failure(account, stream, answer)
 
     @api.model
     def _record_some(self, account, began, pieces):

@@ -1,13 +1,18 @@
+import json
 from functools import partial
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL, split_every
+from odoo.tools import SQL, hmac, split_every
 
-from ..sync import consent, converters, mapping
+from .. import client
+from ..sync import consent, converters, mapping, values
 from ..tools import exchange
 from .usercom_binding import Read
 from .usercom_queue import EDIT, RECORDED_TOGETHER
+
+#: So many seconds a call that may be the echo of a push waits for the push to be recorded.
+ECHO_WAITS = 10
 
 
 class UsercomPing(models.Model):
@@ -35,6 +40,9 @@ class UsercomPing(models.Model):
     )
     value = fields.Char(readonly=True)
     usercom_url = fields.Char("Profile", compute="_compute_usercom_url")
+    digest = fields.Char(
+        readonly=True, help="Of the mapped values that the call showed; the values are not kept."
+    )
 
     _due_idx = models.Index("(account_res_id, priority, due_at)")
     _subject_idx = models.Index("(account_res_id, value)")
@@ -58,21 +66,49 @@ class UsercomPing(models.Model):
     # === APPENDING === #
 
     @api.model
-    def _append(self, subjects, priority=EDIT):
+    def _append(self, subjects, priority=EDIT, digest=None):
         """Insert rows by one statement.
 
         :param subjects: list of (account id, lookup, value).
+        :param digest: of the values that a call showed, from :meth:`_digest_of_call`.
         """
-        now = fields.Datetime.now()
-        rows = SQL(", ").join(SQL("%s", (*subject, now, 0, priority)) for subject in subjects)
+        row = (fields.Datetime.now(), 0, priority, digest)
+        rows = SQL(", ").join(SQL("%s", (*subject, *row)) for subject in subjects)
         self.env.cr.execute(
             SQL(
                 "INSERT INTO usercom_ping "
-                "(account_res_id, lookup, value, due_at, attempts, priority) VALUES %s",
+                "(account_res_id, lookup, value, due_at, attempts, priority, digest) VALUES %s",
                 rows,
             )
         )
         self._wake()
+
+    @api.model
+    def _digest_of_call(self, account_id, user):
+        """What a call of the webhook shows of the mapped fields.
+
+        It only saves a read where it shows nothing new (design.md, promise 8).
+
+        :param user: the contact as the call's body shows it.
+        :return: a digest, or ``None`` where the call does not show all that comes in.
+        """
+        contact = client.Contact.from_webhook(user)
+        rules, context = self.env["usercom.account"]._reading_of(account_id)
+        if contact is None or context is None:
+            return None
+        theirs, _notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        if isinstance(user.get("attributes"), list):
+            # Such a list names the custom attributes that have a value.
+            unset = [r.attribute for r in rules if not contact.has(r.attribute)]
+            theirs |= dict.fromkeys(unset)
+        if len(theirs) != len(rules):
+            return None
+        return self._digest(theirs, values.boolean(contact.get(mapping.EMAIL_CONSENT)))
+
+    @api.model
+    def _digest(self, shown, consent):
+        message = json.dumps([shown, consent], sort_keys=True)
+        return hmac(self.sudo().env, "usercom.ping", message)  # sudo: the database's secret
 
     # === WORKING OFF === #
 
@@ -100,24 +136,50 @@ class UsercomPing(models.Model):
         :return: binding id to revision.
         """
         self._hold_back(account, groups, "usercom")
-        for (lookup, _value), rows in groups.items():
+        wanted = {"id": [], "custom_id": []}
+        for (lookup, value), rows in groups.items():
+            wanted.get(lookup, []).append(value)
             if lookup == "none":
                 rows._park("no_identity")
-        wanted = {"id": [], "custom_id": []}
-        for lookup, value in groups:
-            wanted.get(lookup, []).append(value)
-        return self._revisions(
-            account,
-            Domain("usercom_id", "in", wanted["id"])
-            | Domain("custom_id", "in", wanted["custom_id"]),
+        bindings = self.env["usercom.binding"].search(
+            Domain("account_id", "=", account.id)
+            & Domain("kind", "=", mapping.CONTACT)
+            & (
+                Domain("usercom_id", "in", wanted["id"])
+                | Domain("custom_id", "in", wanted["custom_id"])
+            )
         )
+        self._pass_over_echoes(account, groups, bindings)
+        return {binding.id: binding.revision for binding in bindings}
 
     @api.model
-    def _revisions(self, account, domain):
-        bindings = self.env["usercom.binding"].search(
-            Domain("account_id", "=", account.id) & Domain("kind", "=", mapping.CONTACT) & domain
-        )
-        return {binding.id: binding.revision for binding in bindings}
+    def _pass_over_echoes(self, account, groups, bindings):
+        """Take out what shows nothing new, and what a push is about to settle: it costs no read."""
+        by_subject = {("id", binding.usercom_id): binding for binding in bindings}
+        by_subject |= {("custom_id", binding.custom_id): binding for binding in bindings}
+        rules, _context = account._reading_of(account.id)
+        is_creating = None
+        done = self.browse()
+        for subject, rows in list(groups.items()):
+            digests = set(rows.mapped("digest"))
+            if False in digests or not rows[-1:].due_at:
+                continue
+            binding = by_subject.get(subject)
+            if binding is None and is_creating is None:
+                is_creating = bindings._is_creating(account)
+            if binding._is_in_flight() if binding else is_creating:
+                attempts = max(rows.mapped("attempts")) + 1
+                if attempts <= ECHO_WAITS:
+                    rows._wait(1, "busy", attempts=attempts)
+                    del groups[subject]
+            elif (
+                binding
+                and binding.state == "linked"
+                and digests == {self._digest(*binding._shown(rules))}
+            ):
+                done += rows
+                del groups[subject]
+        done._drop()
 
     @api.model
     def _record(self, account, stream, groups, answers, revisions, began):

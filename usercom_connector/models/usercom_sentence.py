@@ -281,6 +281,13 @@ class UsercomSentence(models.AbstractModel):
         return self.env._("Somebody is saving this contact right now. It is tried again at once.")
 
     @api.model
+    def _say_alone(self, **args):
+        return self.env._(
+            "User.com did not take this value for many contacts at a time. It is sent contact by "
+            "contact."
+        )
+
+    @api.model
     def _say_being_created(self, partner_id=None, **args):
         return self.env._(
             "%(contact)s has this e-mail address or phone number too, and is being created in "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from .. import client
 from ..sync import converters, mapping, values
 
 THREADS = 8
+#: So many contacts are named in one mass update; how many may be is not known (usercom-api.md 8.9).
+MASS_SIZE = 200
 #: So many transport failures in a row end a round's calls.
 FAILURES_IN_A_ROW = 3
 
@@ -30,7 +33,8 @@ class PushJob:
     belongs to the address ``email``. ``bases`` are those of Odoo's side for what goes out.
     ``reads_first`` are the rules of what may be written only if User.com holds what ``seen`` says.
     ``never_asked`` says that nothing is known in Odoo about a consent at that address.
-    ``tried`` says that the contact may have been created by a call whose answer was lost.
+    ``tried`` says that the contact may have been created by a call whose answer was lost, and
+    ``alone`` that it must not go out together with others.
     """
 
     partner_id: int
@@ -52,6 +56,18 @@ class PushJob:
     consent_seen: bool | None = None
     never_asked: bool = False
     tried: bool = False
+    alone: bool = False
+
+
+class RefusedTogether(Exception):  # noqa: N818 (an outcome like the others here)
+    """User.com did not take what was to be written to many contacts: each has to go by itself."""
+
+
+@dataclass(frozen=True)
+class MassJob:
+    """One body that is to be written to many contacts, an attribute a call."""
+
+    jobs: tuple[PushJob, ...]
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,8 @@ class Sent:
     """What came of a push.
 
     ``contact`` is the answer where there was one with values. ``outgoing`` is what was really
-    sent, ``refused`` the values that User.com did not take, with its words.
+    sent, ``refused`` the values that User.com did not take, with its words. ``custom_id`` says
+    whether our User ID was written along.
     """
 
     usercom_id: str
@@ -67,11 +84,80 @@ class Sent:
     outgoing: dict[str, Any]
     consent: bool | None
     refused: dict[str, str]
+    custom_id: bool = True
 
 
 @dataclass(frozen=True)
 class Overtaken:
     """Not sent: the contact that was to be created has come to User.com by another way."""
+
+
+def in_fewest_calls(jobs: Sequence[PushJob]) -> list[PushJob | MassJob]:
+    """Put together what writes the same to many contacts, where that takes fewer calls.
+
+    Not what is read before it is written, nor a consent or an address, which are each person's own.
+    """
+    alike: dict[str, list[PushJob]] = {}
+    calls: list[PushJob | MassJob] = []
+    for job in jobs:
+        if _may_go_together(job):
+            alike.setdefault(json.dumps(_shared(job), sort_keys=True), []).append(job)
+        else:
+            calls.append(job)
+    for group in alike.values():
+        for start in range(0, len(group), MASS_SIZE):
+            some = group[start : start + MASS_SIZE]
+            is_fewer = len(some) > len(_shared(some[0]))
+            calls += [MassJob(tuple(some))] if is_fewer else some
+    return calls
+
+
+def _shared(job: PushJob) -> dict[str, Any]:
+    return {name: value for name, value in job.body.items() if name != "custom_id"}
+
+
+def _may_go_together(job: PushJob) -> bool:
+    return bool(
+        job.usercom_id
+        and job.kind == mapping.CONTACT
+        and job.outgoing
+        and job.consent is None
+        and not job.reads_first
+        and not job.alone
+        and mapping.EMAIL.attribute not in job.body
+    )
+
+
+def send_to_all(usercom: client.UserCom, mass: MassJob) -> list[Sent]:
+    """Write the same to many contacts; in the order of the jobs."""
+    numbers = [int(job.usercom_id or 0) for job in mass.jobs]
+    for name, value in _shared(mass.jobs[0]).items():
+        usercom.mass_update(numbers, name, value, standard=name in client.MASS_STANDARD)
+    return [
+        Sent(str(job.usercom_id), None, job.outgoing, None, {}, custom_id=False)
+        for job in mass.jobs
+    ]
+
+
+def send_any(usercom: client.UserCom, job: PushJob | MassJob) -> list[Sent | Overtaken]:
+    """Send what :func:`in_fewest_calls` gave; one answer for each contact."""
+    if isinstance(job, MassJob):
+        return [*send_to_all(usercom, job)]
+    return [send(usercom, job)]
+
+
+def by_contact(
+    answers: Sequence[tuple[PushJob | MassJob, list[Sent | Overtaken] | Exception | None]],
+) -> list[tuple[PushJob, Sent | Overtaken | Exception | None]]:
+    """The answers of :func:`send_any`, contact by contact."""
+    single: list[tuple[PushJob, Sent | Overtaken | Exception | None]] = []
+    for job, answer in answers:
+        jobs = job.jobs if isinstance(job, MassJob) else (job,)
+        if isinstance(job, MassJob) and isinstance(answer, (client.RecordRefused, client.Gone)):
+            answer = RefusedTogether()
+        each = answer if isinstance(answer, list) else [answer] * len(jobs)
+        single += zip(jobs, each, strict=True)
+    return single
 
 
 def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
