@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from .switches import Switches
+
 MISSING_PAGE = "<!doctype html><html><head><title>Not Found</title></head><body><h1>Not Found</h1>\
 <p>The requested resource was not found on this server.</p></body></html>"
 
@@ -69,6 +71,8 @@ class Call:
     origin: str
     query_string: str = ""
     params: dict[str, str] = field(default_factory=dict)
+    #: What the path means, once it has been looked up.
+    route: Route | None = None
 
     @property
     def version(self) -> int:
@@ -94,23 +98,27 @@ class Call:
 
 
 Handler = Callable[[Call], Answer]
+#: A template, its parameters and its handlers.
+Route = tuple[str, dict[str, str], dict[str, Handler]]
 
 
 class Routes:
     """Path templates such as ``/users/:id/`` with a handler for each method."""
 
     def __init__(self) -> None:
-        self._table: list[tuple[str, list[str], dict[str, Handler]]] = []
+        #: By the number of words.
+        self._table: dict[int, list[tuple[str, list[str], dict[str, Handler]]]] = {}
 
     def add(self, template: str, **handlers: Handler) -> None:
-        self._table.append((template, template.strip("/").split("/"), handlers))
+        words = template.strip("/").split("/")
+        self._table.setdefault(len(words), []).append((template, words, handlers))
 
-    def find(self, raw_path: str) -> tuple[str, dict[str, str], dict[str, Handler]] | None:
+    def find(self, raw_path: str) -> Route | None:
         """The template, its parameters and its handlers; none without the final slash."""
         if not raw_path.endswith("/"):
             return None
         parts = [unquote(part) for part in raw_path.strip("/").split("/")]
-        for template, wanted, handlers in self._table:
+        for template, wanted, handlers in self._table.get(len(parts), ()):
             params = self._match(wanted, parts)
             if params is not None:
                 return template, params, handlers
@@ -118,8 +126,6 @@ class Routes:
 
     @staticmethod
     def _match(wanted: list[str], parts: list[str]) -> dict[str, str] | None:
-        if len(wanted) != len(parts):
-            return None
         params: dict[str, str] = {}
         for want, part in zip(wanted, parts, strict=True):
             if want.startswith(":"):
@@ -148,18 +154,18 @@ class Entry:
 
 
 class Log:
-    """The calls of the API, the latest at the end."""
+    """The calls of the API: each of the latest, and how many there were of each kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, switches: Switches) -> None:
+        self.switches = switches
         self.entries: deque[Entry] = deque(maxlen=KEPT_CALLS)
         self.total = 0
+        self.clear()
 
     def add(self, call: Call, template: str) -> Entry:
+        """Note a call; with the switch *log_calls* off it is only counted."""
         self.total += 1
-        try:
-            body = json.loads(call.content) if call.content else None
-        except ValueError:
-            body = call.content.decode(errors="replace")
+        kept = self.switches.log_calls
         entry = Entry(
             number=self.total,
             time=time.time(),
@@ -168,20 +174,42 @@ class Log:
             raw_path=call.raw_path,
             query=call.query_string,
             version=call.version,
-            body=body,
+            body=self._body(call) if kept else None,
         )
-        self.entries.append(entry)
+        self._counted[call.method, template] += 1
+        if kept:
+            self.entries.append(entry)
         return entry
+
+    @staticmethod
+    def _body(call: Call) -> Any:
+        try:
+            return json.loads(call.content) if call.content else None
+        except ValueError:
+            return call.content.decode(errors="replace")
+
+    def answered(self, entry: Entry, status: int) -> None:
+        entry.status = status
+        self._statuses[entry.method, entry.path, status] += 1
 
     def clear(self) -> None:
         self.entries.clear()
+        self._counted: Counter[tuple[str, str]] = Counter()
+        self._statuses: Counter[tuple[str, str, int]] = Counter()
 
     def counts(self) -> list[dict[str, Any]]:
-        """How many calls there were of each method and path template."""
-        counted = Counter((entry.method, entry.path) for entry in self.entries)
+        """How many calls there were of each method and path template, and with which answers."""
+        statuses: dict[tuple[str, str], dict[int, int]] = {}
+        for (method, path, status), count in sorted(self._statuses.items()):
+            statuses.setdefault((method, path), {})[status] = count
         return [
-            {"method": method, "path": path, "count": count}
-            for (method, path), count in sorted(counted.items())
+            {
+                "method": method,
+                "path": path,
+                "count": count,
+                "statuses": statuses.get((method, path), {}),
+            }
+            for (method, path), count in sorted(self._counted.items())
         ]
 
     def as_list(self) -> list[dict[str, Any]]:

@@ -125,6 +125,10 @@ class Control:
         user = self.people.add(await self._json(request))
         return web.json_response(self.people.shape(user), status=201)
 
+    async def add_contacts(self, request: web.Request) -> web.Response:
+        numbers = self.people.add_many((await self._json(request))["contacts"])
+        return web.json_response(numbers, status=201)
+
     async def edit_contact(self, request: web.Request) -> web.Response:
         user = self.people.edit(self._number(request), await self._json(request))
         return web.json_response(self.people.shape(user))
@@ -239,6 +243,7 @@ def add_routes(app: web.Application, server: Server) -> None:
         ("DELETE", "calls", control.clear_calls),
         ("GET", "contacts", control.read_contacts),
         ("POST", "contacts", control.add_contact),
+        ("POST", "contacts/many", control.add_contacts),
         ("GET", r"contacts/{id:\d+}", control.read_contact),
         ("PATCH", r"contacts/{id:\d+}", control.edit_contact),
         ("DELETE", r"contacts/{id:\d+}", control.delete_contact),

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Any
 from urllib.parse import urlencode
 
 from .calls import Answer, Call, bad_request, not_found
-from .state import USER, Account, User, seconds
+from .index import Item
+from .state import USER, Account, User, seconds, stamp
 from .switches import Switches
 
-
-class Numbered(Protocol):
-    """Anything with an id."""
-
-    id: int
-
-
-Item = TypeVar("Item", bound=Numbered)
+#: How long a time is in the way that the service writes it.
+STAMP_LENGTH = len("2018-02-09T10:42:13.956452Z")
 
 #: What ``search=`` may name (section 1.3).
 TIME_FIELDS = ("first_seen", "last_seen", "last_contacted", "updated_at")
@@ -75,7 +72,7 @@ def _by_cursor(call: Call, items: Sequence[Item], switches: Switches) -> Cut[Ite
             cursor = int(call.query["cursor"])
         except ValueError:
             raise not_found("Invalid cursor") from None
-        start = sum(1 for item in items if item.id < cursor)
+        start = bisect_left(items, cursor, key=lambda item: item.id)
         if switches.last_next_404 and start >= len(items):
             raise not_found()
     shown = items[start : start + size]
@@ -116,14 +113,26 @@ class Filters:
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        #: What was picked last, so that the pages of one list are not each searched for anew.
+        self._picked: tuple[tuple[Any, ...], list[User]] = ((), [])
 
     def pick(self, query: dict[str, str]) -> list[User]:
+        """The users that a query lets through, by their ids; the list is not to be changed."""
+        filters = {name: value for name, value in query.items() if name not in self.PAGING}
+        if not filters:
+            return self.account.sorted_users()
+        question = (self.account.revision, *sorted(filters.items()))
+        if self._picked[0] != question:
+            self._picked = (question, self._search(filters))
+        return self._picked[1]
+
+    def _search(self, query: dict[str, str]) -> list[User]:
         tests: list[Callable[[User], bool]] = []
         errors: dict[str, list[str]] = {}
         if {"search", "min", "max"} & query.keys():
             tests.append(self._by_time(query, errors))
         for name, value in query.items():
-            if name in (*self.PAGING, "search", "min", "max"):
+            if name in ("search", "min", "max"):
                 continue
             if name == "with_email":
                 tests.append(self._with_email(value))
@@ -151,9 +160,15 @@ class Filters:
             except ValueError:
                 errors[bound] = ["A valid number is required."]
 
+        lowest, highest = _stamped(bounds["min"]), _stamped(bounds["max"])
+
         def test(user: User) -> bool:
-            held = user.facts.get(name) or getattr(user, name, None)
-            return held is not None and bounds["min"] <= seconds(held) <= bounds["max"]
+            held: str | None = user.facts.get(name) or getattr(user, name, None)
+            if held is None:
+                return False
+            if len(held) == STAMP_LENGTH and held[-1] == "Z":
+                return lowest <= held <= highest  # as the service writes it, texts sort like times
+            return bounds["min"] <= seconds(held) <= bounds["max"]
 
         return test
 
@@ -192,6 +207,16 @@ class Filters:
         return None
 
 
+def _stamped(bound: float) -> str:
+    """A bound as a text, or what sorts outside of all times."""
+    if bound < -3e10:  # where years are of three digits
+        return ""
+    try:
+        return stamp(datetime.fromtimestamp(bound, timezone.utc))
+    except (OverflowError, ValueError, OSError):
+        return "~"
+
+
 def _compare(lookup: str, held: Any, given: str) -> bool:
     """Numbers as numbers, everything else as text: dates are written so that this is right."""
     if isinstance(held, (int, float)) and not isinstance(held, bool):
@@ -202,8 +227,8 @@ def _compare(lookup: str, held: Any, given: str) -> bool:
     return COMPARISONS[lookup](str(held), given)
 
 
-def first(users: Iterable[User]) -> User:
-    """The lowest id of several (contract 7.3), 404 when there is none."""
-    for user in users:
-        return user
-    raise not_found()
+def one(user: User | None) -> User:
+    """A user that was found; 404 when there is none."""
+    if user is None:
+        raise not_found()
+    return user

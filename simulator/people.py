@@ -60,6 +60,17 @@ class People:
         self.server.saved()
         return user
 
+    def add_many(self, contacts: list[dict[str, Any]]) -> list[int]:
+        """New contacts, and their numbers. The first that is refused ends it; those before stay."""
+        numbers = []
+        for place, data in enumerate(contacts):
+            try:
+                numbers.append(self.add(data).id)
+            except RefusedError as refused:
+                named = {f"{place}.{name}": texts for name, texts in refused.errors.items()}
+                raise RefusedError(named) from None
+        return numbers
+
     def edit(self, number: int, data: dict[str, Any]) -> User:
         user = self.get(number)
         changes, facts = self._changes(data, user)

@@ -54,7 +54,7 @@ class Server:
         self.webhooks = Webhooks(self.account, self.api.shapes)
         self.faults = Faults()
         self.bucket = Bucket(self.switches)
-        self.log = Log()
+        self.log = Log(self.switches)
         self.held: dict[int, Held] = {}
         self.closing = asyncio.Event()
         self.store: Store | None = None
@@ -154,7 +154,7 @@ class Server:
             return cut(request)
         answer = fault.answer(real)
         if fault.kind == "half":
-            entry.status = answer.status
+            self.log.answered(entry, answer.status)
             return await send_half(request, answer)
         return await self._send(request, entry, answer)
 
@@ -193,7 +193,7 @@ class Server:
             await asyncio.sleep(0.02)
 
     async def _send(self, request: web.Request, entry: Entry, answer: Answer) -> web.StreamResponse:
-        entry.status = answer.status
+        self.log.answered(entry, answer.status)
         headers = dict(answer.headers)
         if self.switches.clock_offset:
             headers["Date"] = format_datetime(self.account.now(), usegmt=True)

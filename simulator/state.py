@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from .index import Index
+
 #: Standard fields of a user that can be written, by their version 2 name, with the value of a
 #: new user (section 1.4). ``tags`` and the company are kept apart.
 USER_FIELDS: dict[str, Any] = {
@@ -171,6 +173,18 @@ class Account:
         self.companies: dict[int, Company] = {}
         self.attributes: dict[int, Attribute] = {}
         self.tags: dict[str, int] = {}
+        #: By the field whose value is looked up.
+        self.user_index: dict[str, Index[User]] = {
+            "custom_id": Index(),
+            "email": Index(ignore_case=True),
+            "phone_number": Index(),
+        }
+        self.key_index: Index[User] = Index()
+        self.company_index: dict[str, Index[Company]] = {"custom_id": Index()}
+        #: The users of each company.
+        self.members: dict[int, set[int]] = {}
+        self._sorted_users: list[User] | None = []
+        self._attribute_names: dict[tuple[str, str], Attribute] | None = None
         #: The numbers given last; different for each kind so that mixing them up shows.
         self.last_ids = {"user": 1000, "company": 500, "attribute": 40, "tag": 0}
 
@@ -194,21 +208,43 @@ class Account:
     # Users
 
     def user_by_custom_id(self, custom_id: str) -> User | None:
-        found = (user for user in self.users.values() if user.fields["custom_id"] == custom_id)
-        return next(found, None)
+        return self.user_index["custom_id"].first(custom_id)
+
+    def user_by_key(self, key: str) -> User | None:
+        return self.key_index.first(key)
 
     def users_by_email(self, email: str, ignore_case: bool) -> list[User]:
         """All users with that e-mail, the lowest id first: e-mails are not unique (1.4)."""
+        found = self.user_index["email"].find(email)
+        return [user for user in found if ignore_case or user.fields["email"] == email]
 
-        def same(value: str | None) -> bool:
-            if value is None:
-                return False
-            return value.lower() == email.lower() if ignore_case else value == email
-
-        return [user for user in self.sorted_users() if same(user.fields["email"])]
+    def users_by_phone(self, phone: str) -> list[User]:
+        return self.user_index["phone_number"].find(phone)
 
     def sorted_users(self) -> list[User]:
-        return [self.users[user_id] for user_id in sorted(self.users)]
+        """All users by their ids. The list is the caller's to read, not to change."""
+        if self._sorted_users is None:
+            self._sorted_users = [self.users[user_id] for user_id in sorted(self.users)]
+        return self._sorted_users
+
+    def _enter(self, user: User) -> None:
+        """Hold a user, and whatever it is looked up by."""
+        self.users[user.id] = user
+        self._sorted_users = None
+        self.key_index.add(user.key, user)
+        for name, index in self.user_index.items():
+            index.add(user.fields[name], user)
+        for number in user.companies:
+            self.members.setdefault(number, set()).add(user.id)
+
+    def _leave(self, user: User) -> None:
+        del self.users[user.id]
+        self._sorted_users = None
+        self.key_index.discard(user.key, user)
+        for name, index in self.user_index.items():
+            index.discard(user.fields[name], user)
+        for number in user.companies:
+            self.members[number].discard(user.id)
 
     def create_user(self, changes: Changes, source: str) -> User:
         now = stamp(self.now())
@@ -224,7 +260,7 @@ class Account:
         )
         if changes.fields.get("email"):
             user.fields["status"] = 2
-        self.users[user.id] = user
+        self._enter(user)
         self._apply(user, changes)
         self._join(user, changes)
         self.touch()
@@ -244,10 +280,14 @@ class Account:
 
     def _join(self, user: User, changes: Changes) -> None:
         if changes.company is not None:
-            user.companies.setdefault(changes.company, stamp(self.now()))
+            self._tie(user, changes.company, stamp(self.now()))
+
+    def _tie(self, user: User, number: int, since: str) -> None:
+        user.companies.setdefault(number, since)
+        self.members.setdefault(number, set()).add(user.id)
 
     def delete_user(self, user: User) -> None:
-        del self.users[user.id]
+        self._leave(user)
         self.touch()
 
     def view_page(self, user: User) -> None:
@@ -261,7 +301,7 @@ class Account:
         """Fill the parent's empty fields, from the lowest id first; the others go (1.3)."""
         gone = sorted(others, key=lambda user: user.id)
         for user in gone:
-            del self.users[user.id]
+            self._leave(user)
         changed: set[str] = set()
         for user in gone:
             missing = Changes(
@@ -278,7 +318,8 @@ class Account:
                 tags=user.tags,
             )
             changed |= self._apply(parent, missing)
-            parent.companies = {**user.companies, **parent.companies}
+            for number, since in user.companies.items():
+                self._tie(parent, number, since)
             parent.lists += [entry for entry in user.lists if entry not in parent.lists]
         self._user_changed(parent, changed, source)
 
@@ -287,7 +328,11 @@ class Account:
         for name, value in values.items():
             if name in user.facts:
                 user.facts[name] = value
-            elif name in ("created_at", "updated_at", "first_seen", "last_seen", "key", "lists"):
+            elif name == "key":
+                self.key_index.discard(user.key, user)
+                self.key_index.add(value, user)
+                user.key = value
+            elif name in ("created_at", "updated_at", "first_seen", "last_seen", "lists"):
                 setattr(user, name, value)
             else:
                 raise ValueError(f"A contact has no {name!r}.")
@@ -296,8 +341,7 @@ class Account:
     # Companies
 
     def company_by_custom_id(self, custom_id: str) -> Company | None:
-        found = (item for item in self.companies.values() if item.fields["custom_id"] == custom_id)
-        return next(found, None)
+        return self.company_index["custom_id"].first(custom_id)
 
     def create_company(self, changes: Changes) -> Company:
         now = stamp(self.now())
@@ -315,18 +359,21 @@ class Account:
 
     def delete_company(self, company: Company) -> None:
         del self.companies[company.id]
-        for user in self.users.values():
-            user.companies.pop(company.id, None)
+        for name, index in self.company_index.items():
+            index.discard(company.fields[name], company)
+        for number in self.members.pop(company.id, ()):
+            del self.users[number].companies[company.id]
         self.touch()
 
     def employees(self, company: Company) -> list[int]:
-        return [user.id for user in self.sorted_users() if company.id in user.companies]
+        return sorted(self.members.get(company.id, ()))
 
     def set_member(self, company: Company, user: User, member: bool) -> None:
         if member:
-            user.companies.setdefault(company.id, stamp(self.now()))
-        else:
-            user.companies.pop(company.id, None)
+            self._tie(user, company.id, stamp(self.now()))
+        elif company.id in user.companies:
+            del user.companies[company.id]
+            self.members[company.id].discard(user.id)
         user.updated_at = company.updated_at = stamp(self.now())
         self.touch()
 
@@ -334,11 +381,13 @@ class Account:
 
     def attribute(self, name: str, content_type: str) -> Attribute | None:
         """An attribute by its standard name or by its name."""
-        of_kind = [item for item in self.attributes.values() if item.content_type == content_type]
-        for item in of_kind:
-            if item.name_std == name:
-                return item
-        return next((item for item in of_kind if item.name == name), None)
+        if self._attribute_names is None:
+            held = list(self.attributes.values())[::-1]  # of two, the first one is found
+            self._attribute_names = {
+                **{(item.content_type, item.name): item for item in held},
+                **{(item.content_type, item.name_std): item for item in held},
+            }
+        return self._attribute_names.get((content_type, name))
 
     def create_attribute(
         self,
@@ -360,11 +409,13 @@ class Account:
             allow_multiple_choices=allow_multiple_choices,
         )
         self.attributes[attribute.id] = attribute
+        self._attribute_names = None
         self.touch()
         return attribute
 
     def delete_attribute(self, attribute: Attribute) -> None:
         del self.attributes[attribute.id]
+        self._attribute_names = None
         holders: list[Record] = [*self.users.values(), *self.companies.values()]
         for record in holders:
             if isinstance(record, Company) == (attribute.content_type == COMPANY):
@@ -376,6 +427,7 @@ class Account:
     def _apply(self, record: Record, changes: Changes) -> set[str]:
         """Store a checked write and name what is different now. Tags only add (contract 7.6)."""
         changed: set[str] = set()
+        self._reindex(record, changes.fields)
         for held, given in (
             (record.fields, changes.fields),
             (record.attributes, changes.attributes),
@@ -390,6 +442,18 @@ class Account:
             if tag not in record.tags:
                 record.tags.append(tag)
         return changed
+
+    def _reindex(self, record: Record, fields: dict[str, Any]) -> None:
+        """Follow what a write makes of the fields that records are looked up by."""
+        indexes: dict[str, Index[Any]] = {}
+        if isinstance(record, User):
+            indexes.update(self.user_index)
+        else:
+            indexes.update(self.company_index)
+        for name, index in indexes.items():
+            if name in fields:
+                index.discard(record.fields[name], record)
+                index.add(fields[name], record)
 
     # Keeping and restoring
 
@@ -411,9 +475,11 @@ class Account:
         self._empty()
         for entry in data["users"]:
             companies = {int(number): since for number, since in entry.pop("companies").items()}
-            self.users[entry["id"]] = User(**entry, companies=companies)
+            self._enter(User(**entry, companies=companies))
         for entry in data["companies"]:
-            self.companies[entry["id"]] = Company(**entry)
+            company = self.companies[entry["id"]] = Company(**entry)
+            for name, index in self.company_index.items():
+                index.add(company.fields[name], company)
         for entry in data["attributes"]:
             self.attributes[entry["id"]] = Attribute(**entry)
         self.tags = dict(data["tags"])

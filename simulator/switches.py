@@ -56,6 +56,8 @@ class Switches:
     rate_limit: float = 0.0
     rate_burst: int = 1
     rate_retry_after: bool = True
+    #: Keep the latest calls, with their bodies, and not only count them.
+    log_calls: bool = True
     #: Seconds by which the clock of the account is ahead.
     clock_offset: float = 0.0
 

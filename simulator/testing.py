@@ -26,6 +26,9 @@ from .server import Options, Server, start
 
 Record = dict[str, Any]
 
+#: How many contacts go in one request of `add_contacts`: far from the largest body.
+LOADED_AT_ONCE = 2000
+
 
 class ControlError(Exception):
     """The control interface refused something; the message says what."""
@@ -131,6 +134,21 @@ class ControlClient:
 
     # Calls
 
+    def call_counts(self, status: int | None = None) -> dict[tuple[str, str], int]:
+        """How many calls there were of each method and template, or how many got this status.
+
+        All since the last reset are counted, also those that the log holds no more, and nothing
+        else is transferred::
+
+            sim.call_counts()["PUT", "/users/:id/"]
+        """
+        counts: dict[tuple[str, str], int] = {}
+        for row in self._list("GET", "calls/counts"):
+            count = row["count"] if status is None else row["statuses"].get(str(status), 0)
+            if count:
+                counts[row["method"], row["path"]] = count
+        return counts
+
     def reset_calls(self) -> None:
         self._object("DELETE", "calls")
 
@@ -164,6 +182,14 @@ class ControlClient:
         ``raw=True`` stores the values unchecked, and ``updated_at`` and its like can be given.
         """
         return self._object("POST", "contacts", values)
+
+    def add_contacts(self, contacts: Sequence[Record]) -> list[int]:
+        """Many contacts at once, each as the values of `add_contact`; gives their numbers."""
+        numbers: list[int] = []
+        for place in range(0, len(contacts), LOADED_AT_ONCE):
+            body = {"contacts": list(contacts[place : place + LOADED_AT_ONCE])}
+            numbers += self._call("POST", "contacts/many", body)
+        return numbers
 
     def edit_contact(self, number: int, **values: Any) -> Record:
         return self._object("PATCH", f"contacts/{number}", values)

@@ -18,6 +18,8 @@ import pytest
 
 if TYPE_CHECKING:
     from odoo.addons.usercom_connector.client import UserCom
+
+    from simulator.testing import ControlClient
 KEY = "k3y" + "x" * 61
 Script = Callable[[socket.socket], None]
 
@@ -156,3 +158,21 @@ def api(wire: Wire) -> Iterator[UserCom]:
 def stopwatch() -> Callable[[], float]:
     started = time.monotonic()
     return lambda: time.monotonic() - started
+
+
+@pytest.fixture(params=[True, False], ids=["flat", "listed"])
+def account(request: pytest.FixtureRequest, simulator: ControlClient) -> ControlClient:
+    """An account with two attributes, in each of the shapes that version 2 may have."""
+    simulator.switch(flatten_v2=request.param)
+    simulator.add_attribute("Email consent", "boolean")
+    simulator.add_attribute("Interests", "fixed", choices=["a", "b"], allow_multiple_choices=True)
+    return simulator
+
+
+@pytest.fixture
+def usercom(account: ControlClient) -> Iterator[UserCom]:
+    """A client of that account."""
+    from odoo.addons.usercom_connector.client import UserCom
+
+    with UserCom(account.url, account.key, timeout=(1, 2)) as client:
+        yield client

@@ -18,21 +18,6 @@ from odoo.addons.usercom_connector.client import (
 EMAIL = "Jan+1@example.com"
 
 
-@pytest.fixture(params=[True, False], ids=["flat", "listed"])
-def account(request, simulator):
-    """An account with two attributes, in each of the shapes that version 2 may have."""
-    simulator.switch(flatten_v2=request.param)
-    simulator.add_attribute("Email consent", "boolean")
-    simulator.add_attribute("Interests", "fixed", choices=["a", "b"], allow_multiple_choices=True)
-    return simulator
-
-
-@pytest.fixture
-def usercom(account):
-    with UserCom(account.url, account.key, timeout=(1, 2)) as client:
-        yield client
-
-
 def test_a_contact_is_written_and_read_back(account, usercom):
     values = {
         "email": EMAIL,

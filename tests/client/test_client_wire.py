@@ -84,7 +84,18 @@ def test_a_body_is_json_in_utf_8(wire, api):
         (lambda api: api.upsert_contact("x", {}), "POST", "/users/update_or_create/"),
         (lambda api: api.set_attributes(5, {}), "POST", "/users/5/set_multiple_attributes/"),
         (lambda api: api.delete_contact(5), "DELETE", "/users/5/"),
+        (lambda api: api.mass_update([5], "x", 1, standard=False), "PUT",
+         "/users/mass_update_custom_attributes/"),
+        (lambda api: api.mass_update([5], "city", "X", standard=True), "PUT",
+         "/users/mass_update_standard_attributes/"),
+        (lambda api: api.merge_contacts(5, [6]), "POST", "/users/merge/"),
         (lambda api: api.company(5), "GET", "/companies/5/"),
+        (lambda api: api.company_by_custom_id("a/@"), "GET", "/companies-by-id/a%2F%40/"),
+        (lambda api: api.create_company({}), "POST", "/companies/"),
+        (lambda api: api.update_company("5", {}), "PUT", "/companies/5/"),
+        (lambda api: api.put_company("a/@", {}), "PUT", "/companies-by-id/a%2F%40/"),
+        (lambda api: api.add_member(5, "6"), "POST", "/companies/5/add_member/"),
+        (lambda api: api.remove_member("5", 6), "POST", "/companies/5/remove_member/"),
         (lambda api: list(api.pages("users", {"page": "2"})), "GET", "/users/?page=2"),
     ],
 )  # fmt: skip
@@ -96,13 +107,30 @@ def test_every_path_is_quoted_and_ends_with_a_slash(wire, api, call, method, tar
 
 @pytest.mark.parametrize("custom_id", ["", ".", ".."])
 def test_an_id_that_no_path_can_hold_is_not_sent(wire, api, custom_id):
-    assert type(failure(api.contact_by_custom_id, custom_id)) is RecordRefused
+    for call, *values in (
+        (api.contact_by_custom_id,),
+        (api.company_by_custom_id,),
+        (api.put_company, {"name": "X"}),
+    ):
+        assert type(failure(call, custom_id, *values)) is RecordRefused
     assert not wire.requests
 
 
 @pytest.mark.parametrize("number", ["", "5/../6", "x", -1, "5 ", "٣", "9" * 30])
 def test_a_number_that_is_none_is_not_sent(wire, api, number):
-    assert type(failure(api.contact, number)) is RecordRefused
+    for call, *values in (
+        (api.contact, number),
+        (api.company, number),
+        (api.update_company, number, {}),
+        (api.add_member, number, 5),
+        (api.add_member, 5, number),
+        (api.remove_member, 5, number),
+        (api.merge_contacts, number, [5]),
+        (api.merge_contacts, 5, [number]),
+    ):
+        assert type(failure(call, *values)) is RecordRefused
+    with pytest.raises(RecordRefused):
+        api.mass_update([5, number], "city", "X", standard=True)
     assert not wire.requests
 
 
@@ -696,6 +724,17 @@ CALLS = (
     lambda api: api.create_attribute("x", "string"),
     lambda api: api.company(5),
     lambda api: list(api.companies()),
+    lambda api: api.company_by_custom_id("x"),
+    lambda api: api.create_company({}),
+    lambda api: api.update_company(5, {}),
+    lambda api: api.put_company("x", {}),
+    lambda api: api.add_member(5, 6),
+    lambda api: api.remove_member(5, 6),
+    lambda api: api.mass_update([5], "city", "X", standard=True),
+    lambda api: api.merge_contacts(5, [6]),
+    lambda api: api.list_contacts_page(),
+    lambda api: api.list_contacts_page("/api/public/users/?cursor=2"),
+    lambda api: api.changed_contacts_page(datetime.datetime(2024, 5, 1)),
 )
 
 

@@ -39,9 +39,47 @@ def test_calls_are_counted(sim, api):
     assert sim.calls.count("PUT") == 0
     assert len(sim.wait_call("GET", "/users/", timeout=1)) == 1
     counts = requests.get(f"{sim.url}/control/calls/counts").json()
-    assert {"method": "GET", "path": "/users/:id/", "count": 3} in counts
+    kind = {"method": "GET", "path": "/users/:id/"}
+    assert {**kind, "count": 3, "statuses": {"200": 3}} in counts
+    assert sim.call_counts() == {("GET", "/users/"): 1, ("GET", "/users/:id/"): 3}
     sim.reset_calls()
     assert sim.calls() == []
+    assert sim.call_counts() == {}
+
+
+def test_calls_are_counted_by_their_answer(sim, api):
+    sim.fault("429", times=2)
+    for _ in range(3):
+        api.get("users/")
+    sim.fault("drop")
+    with pytest.raises(requests.ConnectionError):
+        api.get("users/")
+    assert sim.call_counts() == {("GET", "/users/"): 4}
+    assert sim.call_counts(status=429) == {("GET", "/users/"): 2}
+    assert sim.call_counts(status=200) == {("GET", "/users/"): 1}
+    assert sim.call_counts(status=500) == {}
+
+
+def test_calls_can_be_counted_without_being_kept(sim, api):
+    sim.switch(log_calls=False)
+    for _ in range(3):
+        api.get("users/")
+    assert sim.calls() == []
+    assert sim.call_counts() == {("GET", "/users/"): 3}
+    assert sim.status()["calls"] == 3
+    sim.switch(log_calls=True)
+    api.get("users/")
+    assert len(sim.calls()) == 1
+    assert sim.call_counts() == {("GET", "/users/"): 4}
+
+
+def test_calls_that_the_log_has_dropped_are_still_counted(monkeypatch):
+    monkeypatch.setattr("simulator.calls.KEPT_CALLS", 2)
+    with running_simulator() as sim:
+        for _ in range(3):
+            requests.get(f"{sim.api_url}users/")
+        assert len(sim.calls()) == 2
+        assert sim.call_counts() == {("GET", "/users/"): 3}
 
 
 def test_refused_calls_are_logged_too(sim, caller):
@@ -70,6 +108,22 @@ def test_add_contact(sim, api):
     assert sim.contact(user["id"]) == user
     assert sim.contacts(email="jan@example.com") == [user]
     assert sim.contacts(email="other@example.com") == []
+
+
+def test_add_many_contacts(sim, api, monkeypatch):
+    monkeypatch.setattr("simulator.testing.LOADED_AT_ONCE", 2)
+    rows = [{"email": f"u{n}@example.com", "attributes": {"vip": True}} for n in range(5)]
+    numbers = sim.add_contacts(rows)
+    assert [sim.contact(number)["email"] for number in numbers] == [row["email"] for row in rows]
+    assert api.user(numbers[4])["vip"] is True
+    assert api.user(numbers[4])["status"] == "user"
+    assert sim.add_contacts([]) == []
+
+
+def test_the_first_of_many_contacts_that_is_refused_is_told(sim):
+    with pytest.raises(ControlError, match=r"1\.email"):
+        sim.add_contacts([{"city": "Gdynia"}, {"email": "nope"}, {"city": "Sopot"}])
+    assert [contact["city"] for contact in sim.contacts()] == ["Gdynia"]
 
 
 def test_add_contact_makes_attributes_of_the_values_type(sim):
