@@ -1,4 +1,4 @@
-"""The webhook calls that our own pushes set off, with the bodies that the simulator really sends."""
+"""The webhook calls that our own pushes set off, with the bodies that the simulator sends."""
 
 import json
 import threading

@@ -56,9 +56,8 @@ class TestTogether(SyncCase):
         partners[:3].city, partners[3:].city = "Gdynia", "Sopot"
         self.push()
         self.assertEqual(self.sim.calls.count(*MASS), 2)
-        self.assertEqual(
-            [self.there(partner)["city"] for partner in partners[2:4]], ["Gdynia", "Sopot"]
-        )
+        middle = [self.there(partner)["city"] for partner in partners[2:4]]
+        self.assertEqual(middle, ["Gdynia", "Sopot"])
 
     def test_a_removed_value_goes_together_too(self):
         partners = self.make_linked_ones(city="Gdynia")
