@@ -47,7 +47,7 @@ def rules(**fixed: st.SearchStrategy[bool]) -> st.SearchStrategy[list[FieldRule]
     switches = {
         "out": st.booleans(),
         "into": st.booleans(),
-        "winner": st.sampled_from(["odoo", "usercom"]),
+        "winner": st.sampled_from(["odoo", "usercom", "ask"]),
     }
     switches["removals"] = st.booleans()
     one = st.fixed_dictionaries(switches | fixed)

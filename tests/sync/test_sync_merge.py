@@ -24,6 +24,7 @@ class Pair:
     habit: str = "exact"
     base_odoo: dict = field(default_factory=dict)
     base_usercom: dict = field(default_factory=dict)
+    asked: dict = field(default_factory=dict)
     calls: int = 0
     writes: int = 0
 
@@ -34,18 +35,30 @@ class Pair:
         self.writes += bool(merged.into)
         self.odoo.update(merged.into)
         self.base_odoo, self.base_usercom = merged.base_odoo, merged.base_usercom
+        self.asked = {name: ours for name, (ours, _theirs) in merged.asked.items()}
         return merged
 
     def push(self, *, answers=True):
         """Send what Odoo changed; ``answers`` says whether the answer shows the contact."""
         out = outgoing(self.rules, self.odoo, self.base_odoo)
+        # What a person is asked about waits, and what is read first gives way to an edit there.
+        out = {
+            name: v for name, v in out.items() if name not in self.asked or self.asked[name] != v
+        }
+        wanted = bool(out)
+        first = {rule.attribute for rule in self.rules if rule.reads_first}
+        for name in first & out.keys():
+            if self.there[name] != self.base_usercom.get(name):
+                del out[name]
         if not out:
+            if wanted:
+                self.pull()
             return out
         self.calls += 1
         self.there.update({name: stored(self.habit, value) for name, value in out.items()})
         self.base_odoo = self.base_odoo | out
         self.base_usercom = {k: v for k, v in self.base_usercom.items() if k not in out}
-        if answers:
+        if answers or first & set(NAMES):
             self.base_usercom |= {name: self.there[name] for name in out}
             self.pull()
         return out
@@ -227,6 +240,79 @@ def test_usercom_wins_a_conflict_where_the_mapping_says_so(held, ours, theirs):
     pair.edit_there({"f0": theirs})
     pair.settle()
     assert pair.odoo["f0"] == pair.there["f0"] == theirs
+
+
+@given(
+    rules(**both_ways, winner=st.sampled_from(["usercom", "ask"])),
+    *(sides(), sides(), sides()),
+    habits,
+)
+def test_what_is_read_first_does_not_depend_on_who_runs_first(rule_list, held, ours, theirs, habit):
+    ends = []
+    for push_first in (True, False):
+        pair = in_step(rule_list, held, habit)
+        pair.odoo.update(ours)
+        pair.edit_there(theirs)
+        if push_first:
+            pair.push()
+        pair.settle()
+        ends.append((pair.odoo, pair.there, pair.asked))
+    assert ends[0] == ends[1]
+
+
+@given(sides(), canonical, canonical, habits)
+def test_nothing_of_what_is_asked_about_travels(held, ours, theirs, habit):
+    pair = in_step([FieldRule(name, name, winner="ask") for name in NAMES], held, habit)
+    theirs = stored(habit, theirs)
+    assume(len({ours, theirs, held["f0"], pair.there["f0"]}) >= 3)
+    assume(ours != held["f0"] and theirs != pair.there["f0"] and ours != theirs)
+    pair.odoo["f0"] = ours
+    pair.edit_there({"f0": theirs})
+    for _ in range(2):
+        pair.settle()
+    assert (pair.odoo["f0"], pair.there["f0"]) == (ours, theirs)
+    assert pair.asked == {"f0": ours}
+
+
+@given(sides(), canonical, canonical, st.booleans())
+def test_a_decision_lets_one_side_win(held, ours, theirs, odoo_wins):
+    assume(len({ours, theirs, held["f0"]}) == 3)
+    pair = in_step([FieldRule(name, name, winner="ask") for name in NAMES], held)
+    pair.odoo["f0"] = ours
+    pair.edit_there({"f0": theirs})
+    pair.settle()
+    # The side that loses counts as unchanged from then on.
+    pair.asked = {}
+    if odoo_wins:
+        pair.base_usercom["f0"] = theirs
+    else:
+        pair.base_odoo["f0"] = ours
+    pair.settle()
+    assert pair.odoo["f0"] == pair.there["f0"] == (ours if odoo_wins else theirs)
+    assert pair.asked == {}
+
+
+@given(
+    rules(out=st.just(True), into=st.just(True), removals=st.just(False)), sides(filled), sides()
+)
+def test_a_removal_travels_nowhere_where_the_mapping_says_so(rule_list, held, edit):
+    pair = in_step(rule_list, held)
+    pair.odoo.update(dict.fromkeys(NAMES))
+    pair.settle()
+    assert pair.there == held
+    pair.edit_there(edit)
+    pair.settle()
+    # What is entered over there after it comes in: nobody holds anything against it.
+    expected = {name: value if value != held[name] else None for name, value in edit.items()}
+    assert pair.odoo == expected
+
+
+@given(st.booleans(), st.booleans())
+def test_an_unticked_box_that_nobody_touched_wipes_nothing(ours, theirs):
+    rule = FieldRule("f0", "f0", value_type="boolean")
+    merged = merge([rule], {"f0": ours}, {"f0": theirs}, {}, {})
+    assert merged.out == ({"f0": True} if ours and not theirs else {})
+    assert merged.into == ({"f0": True} if theirs and not ours else {})
 
 
 @given(sides(filled), canonical)
