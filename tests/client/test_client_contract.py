@@ -1,5 +1,6 @@
 """The client against the stand-in for User.com, which keeps the contract (usercom-api.md 7)."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -8,6 +9,7 @@ import pytest
 from odoo.addons.usercom_connector.client import (
     AccountRefused,
     AgainLater,
+    Contact,
     Gone,
     RecordRefused,
     Throttled,
@@ -237,6 +239,24 @@ def test_an_address_without_the_api_is_no_api(account):
         with pytest.raises(AgainLater) as caught:
             usercom.contact(1)
         assert caught.value.kind == "not_found"
+
+
+@pytest.mark.parametrize("booleans", ["json", "True", "true", "1"])
+def test_a_webhook_shows_the_contact_that_a_read_shows(account, usercom, booleans):
+    account.set_webhook("http://127.0.0.1:9/", booleans=booleans)
+    company = usercom.put_company("c-1", {"name": "Firma"}).id
+    usercom.upsert_contact(
+        "odoo-1",
+        {"email": EMAIL, "city": "Łódź", "unsubscribed": True, "company_custom_id": "c-1"},
+    )
+    [delivery] = account.wait_webhooks()
+    shown = Contact.from_webhook(json.loads(delivery["body"])["user"])
+    read = usercom.contact_by_custom_id("odoo-1")
+    assert shown.id == read.id
+    assert [tie.id for tie in shown.companies] == [company]
+    common = shown.standard.keys() & read.standard.keys()
+    assert {"custom_id", "email", "city", "unsubscribed", "notifications", "status"} <= common
+    assert {name: shown.get(name) for name in common} == {name: read.get(name) for name in common}
 
 
 def test_many_threads_work_at_once(account, usercom):
