@@ -212,7 +212,8 @@ class TestAgainLater(FailureCase):
         for number in range(12):
             self.make_partner(name=f"P {number}", email=f"p{number}@example.com")
         self.push()
-        self.env["res.partner"].search([("email", "like", "p%@example.com")]).city = "Gdynia"
+        for partner in self.env["res.partner"].search([("email", "like", "p%@example.com")]):
+            partner.city = partner.name  # not the same: that would be one call
         self.sim.fault("429", after=4, times=None, retry_after=60, **PUT)
         self.push()
         self.assertTrue(self.stream().rest_until)
@@ -224,14 +225,15 @@ class TestAgainLater(FailureCase):
         self.make_due()
         self.push()
         self.assertFalse(self.changes())
-        self.assertEqual({contact["city"] for contact in self.sim.contacts()}, {"Gdynia"})
+        self.assertTrue(all(there["city"] == there["name"] for there in self.sim.contacts()))
 
     def test_rest_after_an_outage_is_short_at_first(self):
         """Calls that fail side by side are one outage, not many in a row."""
         for number in range(12):
             self.make_partner(name=f"P {number}", email=f"p{number}@example.com")
         self.push()
-        self.env["res.partner"].search([("email", "like", "p%@example.com")]).city = "Gdynia"
+        for partner in self.env["res.partner"].search([("email", "like", "p%@example.com")]):
+            partner.city = partner.name  # not the same: that would be one call
         for kind in ("500", "429"):
             with self.subTest(kind=kind):
                 self.make_due()

@@ -98,7 +98,7 @@ class ResPartner(models.Model):
             return False
         if binding.state == "gone":
             return self.env._("Deleted in User.com. It is not created there again by itself.")
-        if binding.state == "linked" and not self.filtered_domain(account._participants()):
+        if binding.state == "linked" and not self._usercom_take_part(account):
             return self.env._(
                 "Linked with User.com, but not kept in step any more: the account's filter of who "
                 "takes part leaves it out."
@@ -107,7 +107,7 @@ class ResPartner(models.Model):
             return self.env._("Linked with User.com.")
         if binding:
             return self.env._("Being created in User.com.")
-        if not self.filtered_domain(account._participants()):
+        if not self._usercom_take_part(account):
             return self.env._(
                 "Stays in Odoo: it is an address of another contact, or the account's filter of "
                 "who takes part leaves it out."
@@ -250,6 +250,36 @@ class ResPartner(models.Model):
         self._usercom_enqueue()  # the push finds nobody, and drops what waits for this contact
         return super().unlink()
 
+    # === HOOKS === #
+    # For addons that build on this one; docs/developers.md has an example of each.
+
+    def _usercom_take_part(self, account):
+        """Those of these contacts that take part. To be narrowed, not widened."""
+        return self.filtered_domain(account._participants())
+
+    def _usercom_payload(self, account, body):
+        """What is written for this contact, which has something to send.
+
+        :param body: User.com's names to values, as they go out.
+        """
+        return body
+
+    def _usercom_pushed(self, account, outgoing):
+        """After a push of this contact, in the transaction that records it.
+
+        :param outgoing: attribute to canonical value, as User.com has taken them.
+        """
+
+    def _usercom_before_pull(self, account, vals):
+        """The values that are written into this contact, or create it.
+
+        :param vals: as for ``write``.
+        """
+        return vals
+
+    def _usercom_pulled(self, account, vals):
+        """After values from User.com were written into this contact, in the same transaction."""
+
     # === SYNCHRONIZATION === #
 
     def _usercom_enqueue(self, accounts=None, priority=EDIT):
@@ -284,7 +314,7 @@ class ResPartner(models.Model):
         partners = self.with_company(account.company_id or self.env.company)
         consents = self.env["usercom.consent.event"].sudo()._states(partners)  # as in the compute
         context = account._context()
-        participants = set(partners.filtered_domain(account._participants())._ids)
+        participants = set(partners._usercom_take_part(account)._ids)
         rules = {
             (kind, has_parent): mapping.rules_for(account._rules(kind), has_parent=has_parent)
             for kind in (mapping.CONTACT, mapping.COMPANY)
@@ -375,8 +405,11 @@ class ResPartner(models.Model):
             name = theirs.get("name") or theirs.get("email") or theirs.get("phone_number")
             into = {r.attribute for r in snapshot.rules if r.into} & theirs.keys()
             vals = partners._usercom_vals(account, snapshot, {a: theirs[a] for a in into})
-            vals_list.append(vals | {"name": name, "company_id": account.company_id.id})
+            vals |= {"name": name, "company_id": account.company_id.id}
+            vals_list.append(partners._usercom_before_pull(account, vals))
         created = partners.create(vals_list)
+        for partner, vals in zip(created, vals_list, strict=True):
+            partner._usercom_pulled(account, vals)
         body = self.env._("Created from a contact in User.com (%(account)s).", account=account.name)
         created._message_log_batch(bodies=dict.fromkeys(created.ids, body))
         return created

@@ -195,20 +195,26 @@ class UsercomBinding(models.Model):
         }
 
     @api.model
-    def _create_linked(self, account, partner, contact, origin):
-        """A binding for a contact that is in User.com already. A User ID it has is kept."""
-        binding = self.create(
-            self._vals_new(account, partner)
-            | {
-                "usercom_id": str(contact.id),
-                "custom_id": contact.custom_id or secrets.token_hex(16),
-                "send_custom_id": not contact.custom_id,
-                "state": "linked",
-                "origin": origin,
-            }
+    def _create_linked(self, account, people):
+        """Bindings for contacts that are in User.com already. A User ID they have is kept.
+
+        :param people: list of (partner, contact in User.com, origin).
+        """
+        bindings = self.create(
+            [
+                self._vals_new(account, partner)
+                | {
+                    "usercom_id": str(contact.id),
+                    "custom_id": contact.custom_id or secrets.token_hex(16),
+                    "send_custom_id": not contact.custom_id,
+                    "state": "linked",
+                    "origin": origin,
+                }
+                for partner, contact, origin in people
+            ]
         )
-        binding._retry_held()
-        return binding
+        bindings._retry_held()
+        return bindings
 
     def _tie(self, contact):
         """Let a binding that has nobody in User.com have this contact, as at a first meeting."""
@@ -227,12 +233,12 @@ class UsercomBinding(models.Model):
         self._retry_held()
 
     def _retry_held(self):
-        """Look again at what waited for a person, or for the ceiling, until these two were tied."""
-        held = Domain("account_res_id", "=", self.account_id.id) & (
+        """Look again at what waited for a person, or for the ceiling, until these were tied."""
+        held = Domain("account_res_id", "in", self.account_id.ids) & (
             Domain("due_at", "=", False) | Domain("problem_code", "=", "ceiling")
         )
-        seen = Domain("lookup", "=", "id") & Domain("value", "=", self.usercom_id)
-        mine = Domain("partner_res_id", "=", self.partner_id.id)
+        seen = Domain("lookup", "=", "id") & Domain("value", "in", self.mapped("usercom_id"))
+        mine = Domain("partner_res_id", "in", self.partner_id.ids)
         for model, subject in (("usercom.ping", seen), ("usercom.change", mine)):
             rows = self.env[model].search(held & subject)
             rows.write({"problem_code": False, "problem_args": False})
@@ -293,6 +299,7 @@ class UsercomBinding(models.Model):
         body = converters.payload(snapshot.rules, outgoing, snapshot.context)
         if self.state == "linked" and not body and to_send is None:
             return None
+        body = self.partner_id._usercom_payload(self.account_id, body)
         if self.usercom_id and self.send_custom_id:
             body["custom_id"] = self.custom_id  # goes along, and costs no call of its own
         reads_first = [r for r in snapshot.rules if r.attribute in outgoing and r.reads_first]
@@ -390,6 +397,7 @@ class UsercomBinding(models.Model):
             if sent.custom_id:
                 vals["send_custom_id"] = False
         self.write(vals | {"base_odoo": base_odoo, "base_usercom": base_usercom})
+        self.partner_id._usercom_pushed(self.account_id, sent.outgoing)
         if settles:
             self._note_unsent(snapshot, refusals)
         else:
@@ -527,7 +535,10 @@ class UsercomBinding(models.Model):
             if merged.into:
                 partner = read.binding.partner_id
                 snapshot = snapshots[partner.id]
-                partner.write(partner._usercom_vals(account, snapshot, merged.into))
+                vals = partner._usercom_vals(account, snapshot, merged.into)
+                vals = partner._usercom_before_pull(account, vals)
+                partner.write(vals)
+                partner._usercom_pulled(account, vals)
         return written
 
     @api.model

@@ -180,11 +180,22 @@ class UsercomChange(models.Model):
         :return: list of jobs to send.
         """
         places = [account._creations_left("odoo")]
-        pieces = [(self.browse(job.row_ids).exists(), job, answer) for job, answer in answers]
         pieces = [
-            piece for piece in pieces if not piece[0]._settle_failure(account, stream, piece[2])
+            (rows, job, answer)
+            for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True)
+            if not rows._settle_failure(account, stream, answer)
         ]
         return self._in_bulk(pieces, partial(self._bind_some, account, began, places))
+
+    @api.model
+    def _left_of(self, answers):
+        """The rows of each answered job that are still there."""
+        left = self.browse(i for job, _answer in answers for i in job.row_ids).exists()
+        by_id = {row.id: row for row in left}
+        return [
+            self.browse(i for i in job.row_ids if i in by_id).with_prefetch(left._ids)
+            for job, _answer in answers
+        ]
 
     @api.model
     def _bind_some(self, account, began, places, pieces):
@@ -193,13 +204,14 @@ class UsercomChange(models.Model):
         partners = self.env["res.partner"].browse(job.partner_id for _rows, job, _found in pieces)
         partners = partners.exists()
         tied = bindings._of_partners(account, partners)
-        found_ones = [contact for _rows, _job, found in pieces for contact in found]
-        owners = bindings._find(account, found_ones)
-        custom_ids = bindings._by_custom_id(account, found_ones)
+        contacts = [contact for _rows, _job, found in pieces for contact in found]
+        owners = bindings._find(account, contacts)
+        custom_ids = bindings._by_custom_id(account, contacts)
         ahead = bindings._being_created(account, [(job.email, job.phone) for _r, job, _f in pieces])
-        reads, bound, to_create, done = [], [], [], self.browse()
+        to_link, to_create, taken, done = [], [], set(), self.browse()
+        by_id = {partner.id: partner for partner in partners}
         for rows, job, found in pieces:
-            partner = partners & partners.browse(job.partner_id)
+            partner = by_id.get(job.partner_id)
             if not partner or partner.id in tied:
                 # Deleted, or tied by the other direction meanwhile: the next round sees it.
                 rows._wait(0, "busy")
@@ -207,11 +219,13 @@ class UsercomChange(models.Model):
                 rows._park("several_there", usercom_ids=[str(contact.id) for contact in found])
             elif found:
                 [contact] = found
-                binding = rows._tie_found(account, partner, contact, owners, custom_ids)
-                if binding:
-                    owners[contact.id] = tied[partner.id] = binding
-                    reads.append(Read(binding, contact, began))
-                    bound.append((rows, binding))
+                if contact.id in taken:
+                    rows._wait(0, "busy")  # another one of this batch is this contact
+                    continue
+                binding = rows._tie_found(partner, contact, owners, custom_ids)
+                if binding is not None:
+                    taken.add(contact.id)
+                    to_link.append((rows, partner, contact, binding))
             elif not account.create_in_usercom:
                 done += rows
             elif waiting := (ahead.get(job.email or job.phone) or bindings)._rows_creating():
@@ -223,26 +237,41 @@ class UsercomChange(models.Model):
             else:
                 left -= 1
                 to_create.append((rows, job.email or job.phone, partner))
+        linked = bindings._create_linked(
+            account, [(p, contact, "matched") for _r, p, contact, tie in to_link if not tie]
+        )
+        by_partner = {binding.partner_id.id: binding for binding in linked}
+        found_ones = [
+            Read(tie or by_partner[partner.id], contact, began)
+            for _rows, partner, contact, tie in to_link
+        ]
+        bindings._absorb(account, found_ones)
         created = bindings.create([bindings._vals_new(account, p) for _r, _k, p in to_create])
-        bound += zip((rows for rows, _key, _partner in to_create), created, strict=True)
-        bindings._absorb(account, reads)
-        jobs = []
+        bound = [(piece[0], read.binding) for piece, read in zip(to_link, found_ones, strict=True)]
+        bound += [(piece[0], new) for piece, new in zip(to_create, created, strict=True)]
+        done._drop()
+        places[0] = left
+        return self._jobs_of_bound(account, bound)
+
+    @api.model
+    def _jobs_of_bound(self, account, bound):
+        """What there is to send for contacts that have just got their binding."""
         partners = self.env["res.partner"].union(*(binding.partner_id for _rows, binding in bound))
         snapshots = partners._usercom_snapshots(account)
+        jobs, done = [], self.browse()
         for rows, binding in bound:
-            if rows[:1].problem_code:
+            if any(row.problem_code for row in rows):
                 rows.write({"problem_code": False})  # it waits for no place under the ceiling
             job = rows._job_of(binding, snapshots[binding.partner_id.id])
             jobs += [job] if job else []
             done += self.browse() if job else rows
         done._drop()
-        places[0] = left
         return jobs
 
-    def _tie_found(self, account, partner, contact, owners, custom_ids):
-        """The binding of a contact and the only one that was found for it.
+    def _tie_found(self, partner, contact, owners, custom_ids):
+        """The binding that a contact and the only one that was found for it are tied by.
 
-        Nothing when its rows have been parked.
+        Empty where it is to be made, and ``None`` where these rows have been parked.
 
         :param owners: User.com ID to binding, and ``custom_ids`` User ID to binding.
         """
@@ -257,18 +286,17 @@ class UsercomChange(models.Model):
         if owner := custom_ids.get(contact.custom_id):
             self._park("user_id_taken", partner_id=owner.partner_id.id)
             return None
-        return owners[contact.id]._create_linked(account, partner, contact, "matched")
+        return other
 
     @api.model
     def _record(self, account, stream, answers, began):
         """Record what came of the calls, and drop the rows that are settled."""
-        rows_left = set(self.browse(i for job, _a in answers for i in job.row_ids).exists()._ids)
         pieces, bindings = [], self.env["usercom.binding"]
         existing = bindings.browse(job.binding_id for job, _answer in answers).exists()
+        by_id = {binding.id: binding for binding in existing}
         locked = existing._locked()
-        for job, answer in answers:
-            rows = self.browse(i for i in job.row_ids if i in rows_left)
-            binding = existing & bindings.browse(job.binding_id)
+        for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True):
+            binding = by_id.get(job.binding_id, bindings)
             if isinstance(answer, client.Gone):
                 binding._mark_gone()
                 rows._drop()

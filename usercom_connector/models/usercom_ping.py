@@ -258,7 +258,7 @@ class UsercomPing(models.Model):
         same = self.env["res.partner"]._usercom_same_people(account, shown.values())
         tied = bindings._of_partners(account, self.env["res.partner"].union(*same.values()))
         custom_ids = bindings._by_custom_id(account, [contact for _rows, contact in pieces])
-        reads, done, to_create, begun = {}, self.browse(), [], set()
+        reads, done, to_link, to_create, begun = {}, self.browse(), [], [], set()
         for rows, contact in pieces:
             theirs = shown[contact.id]
             key = theirs.get("email") or theirs.get("phone_number")
@@ -275,8 +275,9 @@ class UsercomPing(models.Model):
             if binding := tied.get(partner.id):
                 # Deleted there and here again, or refused when we would have created it.
                 binding._tie(contact)
+                reads[binding.id] = Read(binding, contact, began)
             elif partner:
-                binding = bindings._create_linked(account, partner, contact, "matched")
+                to_link.append((partner, contact, "matched"))
             elif not account.create_in_odoo:
                 # The number tells how many people wait: one may be called about by its e-mail, too.
                 rows._park("creation_off", usercom_id=str(contact.id))
@@ -288,11 +289,11 @@ class UsercomPing(models.Model):
                 to_create.append((contact, theirs))
             begun |= {contact.id, key}
             done += rows
-            if binding:
-                reads[binding.id] = Read(binding, contact, began)
         created = self.env["res.partner"]._usercom_create(account, [t for _c, t in to_create])
         for partner, (contact, _theirs) in zip(created, to_create, strict=True):
-            binding = bindings._create_linked(account, partner, contact, "usercom")
+            to_link.append((partner, contact, "usercom"))
+        linked = bindings._create_linked(account, to_link)
+        for binding, (_partner, contact, _origin) in zip(linked, to_link, strict=True):
             reads[binding.id] = Read(binding, contact, began)
         places[0] -= len(to_create)
         return reads, done
@@ -306,7 +307,7 @@ class UsercomPing(models.Model):
         :return: one contact, none where it is nobody, and ``None`` where these rows have been put
             aside with the reason.
         """
-        people = same.filtered_domain(account._participants() & Domain("is_company", "=", False))
+        people = same._usercom_take_part(account).filtered(lambda partner: not partner.is_company)
         binding = tied.get(people.id) if len(people) == 1 else None
         if len(people) > 1:
             self._park("several_here", partner_ids=people.ids)

@@ -1,0 +1,99 @@
+"""What a batch asks of the database does not grow with the number of contacts in it."""
+
+from unittest.mock import patch
+
+import odoo.sql_db
+
+from .common import SyncCase
+
+CORE = ("mail_message", "mail_tracking_value", '"res_company"."partner_id"', "snailmail_letter")
+
+
+class TestQueries(SyncCase):
+    def queries_of(self, work):
+        """The statements of the scheduled actions' run."""
+        statements = []
+        real = odoo.sql_db.Cursor.execute
+
+        def execute(cursor, query, *args, **kwargs):
+            text = str(getattr(query, "code", query)).strip()
+            # What core does for each contact that is written is there without us, too.
+            if not any(table in text for table in CORE):
+                statements.append(text)
+            return real(cursor, query, *args, **kwargs)
+
+        self.env.cr.flush()
+        with patch.object(odoo.sql_db.Cursor, "execute", execute):
+            work()
+        return statements
+
+    def people(self, count, prefix):
+        return self.env["res.partner"].create(
+            [{"name": f"P{n} {prefix}", "email": f"{prefix}{n}@example.com"} for n in range(count)]
+        )
+
+    def linked(self, count, prefix):
+        partners = self.people(count, prefix)
+        self.push()
+        for partner in partners:
+            self.ping(partner.usercom_id)
+        self.pull()
+        self.push()
+        return partners
+
+    def check_constant(self, prepare, work):
+        """Nearly the same number of statements for five contacts and for forty."""
+        prepare(2, "warm")
+        work()
+        counts = []
+        for count in (5, 40):
+            prepare(count, f"c{count}-")
+            counts.append(self.queries_of(work))
+        few, many = counts
+        self.assertLessEqual(len(many), len(few) + 12, self.more_of(few, many))
+
+    def more_of(self, few, many):
+        heads = [statement.split("\n")[0][:90] for statement in many]
+        return "\n".join(
+            f"{heads.count(head):4} {head}" for head in sorted(set(heads)) if heads.count(head) > 4
+        )
+
+    def test_pushing_edits(self):
+        def prepare(count, prefix):
+            for number, partner in enumerate(self.linked(count, prefix)):
+                partner.city = f"City {number}"
+
+        self.check_constant(prepare, self.push)
+
+    def test_pushing_the_same(self):
+        self.check_constant(lambda *args: self.linked(*args).write({"city": "Hel"}), self.push)
+
+    def test_creating(self):
+        self.check_constant(self.people, self.push)
+
+    def test_dropping_what_is_unchanged(self):
+        self.check_constant(lambda *args: self.linked(*args)._usercom_enqueue(), self.push)
+
+    def test_pulling_edits(self):
+        def prepare(count, prefix):
+            for number, partner in enumerate(self.linked(count, prefix)):
+                self.sim.edit_contact(int(partner.usercom_id), city=f"City {number}")
+                self.ping(partner.usercom_id)
+
+        self.check_constant(prepare, self.pull)
+
+    def test_pulling_what_is_unchanged(self):
+        def prepare(count, prefix):
+            for partner in self.linked(count, prefix):
+                self.ping(partner.usercom_id)
+
+        self.check_constant(prepare, self.pull)
+
+    def test_first_meetings(self):
+        def prepare(count, prefix):
+            partners = self.people(count, prefix)
+            for partner in partners:
+                self.sim.add_contact(email=partner.email, last_name="There")
+                self.sim.add_contact(email=f"new{partner.email}")
+
+        self.check_constant(prepare, self.push)
