@@ -73,6 +73,66 @@ def test_a_name_survives_being_split(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("Jan Kowalski", "Jan", "Kowalski"),
+        ("Żaneta Brzęczyszczykiewicz-Źdźbło", "Żaneta", "Brzęczyszczykiewicz-Źdźbło"),
+        ("María de los Ángeles García Lorca", "María", "de los Ángeles García Lorca"),
+        (
+            "Juan Carlos Alfonso Víctor María de Borbón y Borbón-Dos Sicilias",
+            "Juan Carlos Alfonso Víctor",
+            "María de Borbón y Borbón-Dos Sicilias",
+        ),
+        ("Nguyễn Thị Minh Khai", "Nguyễn", "Thị Minh Khai"),
+        ("dr Anna Nowak", "dr", "Anna Nowak"),
+        ("Kowalski, Jan", "Kowalski,", "Jan"),
+        ("Pelé", "Pelé", ""),
+        (
+            "Przedsiębiorstwo Handlowo-Usługowe Kowalski i Synowie Sp. z o.o.",
+            "Przedsiębiorstwo Handlowo-Usługowe",
+            "Kowalski i Synowie Sp. z o.o.",
+        ),
+        ("x" * 50, "x" * 50, ""),
+        ("x" * 50 + " y", "x" * 50, "y"),
+        ("x " + "y" * 50, "x", "y" * 50),
+        ("", "", ""),
+    ],
+)
+def test_split_name(name, first, last):
+    assert values.split_name(name) == (first, last)
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=30), min_size=1, max_size=8).map(" ".join))
+def test_a_name_fits_wherever_it_is_divided_if_there_is_a_place_where_it_does(name):
+    words = name.split(" ")
+    divided = [(" ".join(words[:n]), " ".join(words[n:])) for n in range(1, len(words) + 1)]
+    fits = any(len(first) <= 40 and len(last) <= 40 for first, last in divided)
+    assert fits == all(len(part) <= 40 for part in values.split_name(name))
+
+
+@given(any_text)
+def test_lines_of_lines_are_themselves(raw):
+    clean = values.lines(raw)
+    assert clean is None or (clean == clean.strip() and clean)
+    assert not any(ord(char) < 32 and char != "\n" for char in clean or "")
+    (clean or "").encode()
+    assert values.lines(clean) == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        (False, None),
+        (" \r\n\t ", None),
+        ("ul. Długa 1 \r\n  piętro  2\x00\n", "ul. Długa 1\n  piętro  2"),
+        ("a\rb\n\nc", "a\nb\n\nc"),
+    ],
+)
+def test_lines(raw, clean):
+    assert values.lines(raw) == clean
+
+
+@pytest.mark.parametrize(
     ("name", "email", "expected"),
     [
         ("Jan Testowy", "jan@example.com", "Jan Testowy"),
@@ -97,7 +157,8 @@ def test_person_name(name, email, expected):
         (mapping.NAME, "a" * 40 + " " + "b" * 40, False),
         (mapping.NAME, "a" * 41, True),
         (mapping.NAME, "a " + "b" * 41, True),
-        (mapping.NAME, "a " + "b " * 20 + "b", True),
+        (mapping.NAME, "a " + "b " * 20 + "b", False),  # some of it goes to the first name
+        (mapping.NAME, "a " + "b " * 40 + "b", True),
         (mapping.CITY, "c" * 64, False),
         (mapping.CITY, "c" * 65, True),
         (mapping.PHONE, "1" * 65, True),

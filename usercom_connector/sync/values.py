@@ -16,6 +16,9 @@ from . import mapping
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 _CUT_MARKS = ("...", "…")
 
+#: The longest first and the longest last name (usercom-api.md, section 1.4).
+NAME_LIMIT = 40
+
 
 def text(value: object) -> str | None:
     """Any value as one line of text, or ``None`` when nothing is left."""
@@ -38,8 +41,24 @@ def boolean(value: object) -> bool | None:
     return None
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """Odoo's one name as User.com's first and last name: the first word, and the rest."""
+def lines(value: object) -> str | None:
+    """Like :func:`text`, but the lines of a text and the spaces within them stay."""
+    if value is None or value is False:
+        return None
+    parts = re.split(r"\r\n|\r|\n", str(value))
+    return "\n".join(_CONTROL.sub(" ", part).rstrip() for part in parts).strip() or None
+
+
+def split_name(name: str, limit: int = NAME_LIMIT) -> tuple[str, str]:
+    """Odoo's one name as User.com's first and last name: the first word, and the rest.
+
+    Where the rest is too long, as many words as it takes go to the first name. Either way a read
+    shows the name as it was (usercom-api.md, section 1.4).
+    """
+    for space in re.finditer(" ", name[: limit + 1]):
+        first, last = name[: space.start()], name[space.end() :]
+        if len(last) <= limit:
+            return first, last
     first, _, last = name.partition(" ")
     return first, last
 
