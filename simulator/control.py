@@ -17,6 +17,9 @@ from .server import Server
 from .validation import RefusedError
 from .webhooks import Webhook
 
+#: What of an attribute can become another; the rest says which one it is.
+EDITABLE = {"name", "name_std", "value_type", "choices", "allow_multiple_choices", "description"}
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -161,6 +164,15 @@ class Control:
         self.server.saved()
         return web.json_response(asdict(attribute), status=201)
 
+    async def edit_attribute(self, request: web.Request) -> web.Response:
+        attribute = self.server.account.attributes[self._number(request)]
+        values = await self._json(request)
+        if unknown := values.keys() - EDITABLE:
+            raise ValueError(f"An attribute's {', '.join(sorted(unknown))} cannot be edited.")
+        self.server.account.edit_attribute(attribute, **values)
+        self.server.saved()
+        return web.json_response(asdict(attribute))
+
     async def delete_attribute(self, request: web.Request) -> web.Response:
         self.server.account.delete_attribute(self.server.account.attributes[self._number(request)])
         self.server.saved()
@@ -251,6 +263,7 @@ def add_routes(app: web.Application, server: Server) -> None:
         ("GET", "companies", control.read_companies),
         ("GET", "attributes", control.read_attributes),
         ("POST", "attributes", control.add_attribute),
+        ("PATCH", r"attributes/{id:\d+}", control.edit_attribute),
         ("DELETE", r"attributes/{id:\d+}", control.delete_attribute),
         ("GET", "webhooks", control.read_webhooks),
         ("PUT", "webhooks", control.set_webhook),

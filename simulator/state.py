@@ -413,6 +413,25 @@ class Account:
         self.touch()
         return attribute
 
+    def edit_attribute(self, attribute: Attribute, **values: Any) -> None:
+        """A new name, type or list of choices, as a person in User.com gives it.
+
+        The key follows the name unless it is given; what contacts hold goes along, and loses
+        nothing by another type.
+        """
+        key = attribute.name_std
+        if "name" in values:
+            values = {"name_std": standard_name(str(values["name"])), **values}
+        for name, value in values.items():
+            setattr(attribute, name, value)
+        self._attribute_names = None
+        holders: list[Record] = [*self.users.values(), *self.companies.values()]
+        for record in holders:
+            of_kind = isinstance(record, Company) == (attribute.content_type == COMPANY)
+            if of_kind and key in record.attributes:
+                record.attributes[attribute.name_std] = record.attributes.pop(key)
+        self.touch()
+
     def delete_attribute(self, attribute: Attribute) -> None:
         del self.attributes[attribute.id]
         self._attribute_names = None

@@ -209,6 +209,10 @@ class ControlClient:
     def add_attribute(self, name: str, value_type: str = "string", **more: Any) -> Record:
         return self._object("POST", "attributes", {"name": name, "value_type": value_type, **more})
 
+    def edit_attribute(self, number: int, **values: Any) -> Record:
+        """Another ``name`` (and with it ``name_std``), ``value_type``, ``choices`` and so on."""
+        return self._object("PATCH", f"attributes/{number}", values)
+
     def delete_attribute(self, number: int) -> None:
         self._object("DELETE", f"attributes/{number}")
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from simulator.testing import ControlError
+
 CONSENT = {"content_type": "clientuser", "name": "Email consent", "value_type": "boolean"}
 
 
@@ -86,3 +88,15 @@ def test_fixed_attribute(api):
     body = {**CONSENT, "value_type": "fixed", "choices": ["a", "b"], "allow_multiple_choices": True}
     shape = api.post("attributes/", body).json()
     assert (shape["choices"], shape["allow_multiple_choices"]) == (["a", "b"], True)
+
+
+def test_a_person_edits_an_attribute(sim, api):
+    user = sim.add_contact(custom_id="c", attributes={"size": "M"})
+    [made] = sim.attributes()
+    edited = sim.edit_attribute(made["id"], name="Shoe size", value_type="fixed", choices=["M"])
+    assert (edited["id"], edited["name_std"]) == (made["id"], "shoe_size")
+    assert api.get("attributes/").json()["results"][0]["value_type"] == "fixed"
+    assert sim.contact(user["id"])["attributes"] == {"shoe_size": "M"}
+    assert sim.edit_attribute(made["id"], name="Size", name_std="shoe_size")["name"] == "Size"
+    with pytest.raises(ControlError):
+        sim.edit_attribute(made["id"], content_type="company")
