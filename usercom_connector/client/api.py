@@ -300,10 +300,11 @@ class UserCom:
         value_type: str,
         content_type: str = "clientuser",
         choices: Sequence[str] = (),
+        multiple: bool = False,
     ) -> Attribute:
         """Create a custom attribute (usercom-api.md 1.7). The name has 1 to 32 characters.
 
-        Raises RecordRefused.
+        With choices, `multiple` lets a contact have several of them. Raises RecordRefused.
         """
         values: dict[str, Any] = {
             "name": name,
@@ -311,7 +312,7 @@ class UserCom:
             "content_type": content_type,
         }
         if choices:
-            values["choices"] = list(choices)
+            values |= {"choices": list(choices), "allow_multiple_choices": multiple}
         return Attribute.from_json(self._call("POST", "/attributes/", values))
 
     # Companies: usercom-api.md 1.5

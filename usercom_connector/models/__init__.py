@@ -1,6 +1,9 @@
 # In the order in which they build on each other.
 from . import usercom_sentence
 from . import usercom_account
+from . import usercom_attribute
+from . import usercom_mapping
+from . import usercom_mapping_choice
 from . import usercom_stream
 from . import usercom_binding
 from . import usercom_conflict

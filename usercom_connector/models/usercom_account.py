@@ -148,6 +148,24 @@ class UsercomAccount(models.Model):
     )
     participant_count = fields.Integer("Take Part Now", compute="_compute_participant_count")
     stream_ids = fields.One2many("usercom.stream", "account_id", readonly=True)
+    contact_mapping_ids = fields.One2many(
+        "usercom.mapping",
+        "account_id",
+        "Fields of Contacts",
+        domain=[("kind", "=", mapping.CONTACT)],
+        context={"active_test": False},
+    )
+    company_mapping_ids = fields.One2many(
+        "usercom.mapping",
+        "account_id",
+        "Fields of Companies",
+        domain=[("kind", "=", mapping.COMPANY)],
+        context={"active_test": False},
+    )
+    has_paused_mapping = fields.Boolean(compute="_compute_mapping")
+    has_to_carry = fields.Boolean(compute="_compute_mapping")
+    attribute_count = fields.Integer(compute="_compute_mapping")
+    attributes_read_at = fields.Datetime("Attributes Read", readonly=True, copy=False)
     binding_count = fields.Integer(compute="_compute_counts")
     change_count = fields.Integer(compute="_compute_counts")
     ping_count = fields.Integer(compute="_compute_counts")
@@ -281,6 +299,25 @@ class UsercomAccount(models.Model):
                 count = 0
             account.participant_count = count
 
+    @api.depends(
+        *(
+            f"{kind}_mapping_ids.{name}"
+            for kind in (mapping.CONTACT, mapping.COMPANY)
+            for name in ("active", "is_paused", "to_carry")
+        )
+    )
+    def _compute_mapping(self):
+        attributes = dict(
+            self.env["usercom.attribute"]._read_group(
+                [("account_id", "in", self.ids)], ["account_id"], ["__count"]
+            )
+        )
+        for account in self:
+            lines = (account.contact_mapping_ids | account.company_mapping_ids).filtered("active")
+            account.has_paused_mapping = any(lines.mapped("is_paused"))
+            account.has_to_carry = any(lines.mapped("to_carry"))
+            account.attribute_count = attributes.get(account, 0)
+
     # === CONSTRAINTS === #
 
     @api.constrains("participant_domain")
@@ -313,6 +350,7 @@ class UsercomAccount(models.Model):
         for vals in vals_list:
             self._clean_subdomain(vals)
         accounts = super().create(vals_list)
+        accounts._prepare_mapping()
         self._forget_cached()
         return accounts
 
@@ -357,6 +395,9 @@ class UsercomAccount(models.Model):
         # sudo: rows are not edited by hand, but they go with their account.
         for model in ("usercom.change", "usercom.ping"):
             self.env[model].sudo().search([("account_res_id", "in", self.ids)]).unlink()
+        # Before the attributes, which no line may lose.
+        every = self.env["usercom.mapping"].with_context(active_test=False)
+        every.search([("account_id", "in", self.ids)]).unlink()
         result = super().unlink()
         self._forget_cached()
         return result
@@ -405,17 +446,13 @@ class UsercomAccount(models.Model):
         ok = code == "ok"
         vals = {"checked_at": fields.Datetime.now(), "check_code": code}
         if ok:
-            vals["email_consent_missing"] = not any(
-                attribute.name_std == mapping.EMAIL_CONSENT
-                and attribute.value_type == "boolean"
-                and attribute.content_type == "clientuser"
-                for attribute in attributes
-            )
             if self.state == "draft":
                 vals |= {"state": "connected", "database_uuid": self._database_uuid()}
             elif self._paused_by_refusal():
                 vals |= {"state": "running", "pause_code": False}
         self.write(vals)
+        if ok:
+            self._take_attributes(attributes)
         if ok and not self.email_consent_missing:
             self._retry_refused(mapping.EMAIL_CONSENT)
         if ok and self.state == "running":
@@ -502,6 +539,59 @@ class UsercomAccount(models.Model):
         """Switch one kind of creation off."""
         side = self.env.context.get("usercom_side")
         self.write({"create_in_odoo" if side == "odoo" else "create_in_usercom": False})
+
+    def action_refresh_attributes(self):
+        """Read User.com's attributes anew.
+
+        Calls within the request's transaction, like the test; repeated, it only reads again.
+        """
+        self.ensure_one()
+        try:
+            with self._client() as usercom:
+                self._refresh_attributes(usercom)
+        except client.UserComError as error:
+            code = str(error.kind)
+        except ValueError:
+            code = self._address_trouble()
+        else:
+            return self._notify(
+                self.env._("Attributes read"),
+                self.env._("%(count)s attributes are known now.", count=self.attribute_count),
+                "success",
+                sticky=False,
+            )
+        return self._notify(
+            self.env._("Attributes not read"), self.env["usercom.sentence"]._of(code), "danger"
+        )
+
+    def action_add_mapping(self):
+        """Open an empty mapping line, of contacts or of companies, in a dialog."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "usercom.mapping",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("New Field"),
+            "context": {"default_account_id": self.id, **self.env.context},
+        }
+
+    def action_carry(self):
+        """Open the dialog that says how many contacts a new or changed line concerns."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "usercom.carry",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("Carry to existing contacts"),
+            "context": {"default_account_id": self.id},
+        }
+
+    def action_open_attributes(self):
+        """The attributes of this account, as they were last read."""
+        name = self.env._("Attributes")
+        return self._action_open("usercom.attribute", name, [("account_id", "in", self.ids)])
 
     def _action_open(self, model, name, domain):
         return {
@@ -785,14 +875,76 @@ class UsercomAccount(models.Model):
 
     # === MAPPING === #
 
+    def _prepare_mapping(self):
+        """Bring the standard attributes up to date; give the ready lines to who has none at all."""
+        # sudo: attributes are not edited by hand, and each account has these.
+        self.env["usercom.attribute"].sudo()._sync_standard(self)
+        lines = self.env["usercom.mapping"].with_context(active_test=False)
+        having = lines.search([("account_id", "in", self.ids)]).account_id
+        lines._create_default(self - having)
+
     @api.model
+    def _prepare_all_mappings(self):
+        """After an update of the addon: what an older version did not have yet."""
+        every = self.with_context(active_test=False)
+        every.search([("active", "in", (True, False))])._prepare_mapping()
+
+    def _refresh_attributes(self, usercom):
+        """Read the custom attributes and keep what is found.
+
+        :raises client.UserComError: when they cannot be read; nothing has changed then.
+        """
+        self._take_attributes(tuple(usercom.attributes()))
+
+    def _take_attributes(self, found):
+        """Keep what User.com listed; lines whose attribute is again as it was go on by themselves.
+
+        :param found: all ``client.Attribute`` of the account.
+        """
+        self.ensure_one()
+        # sudo: attributes are not edited by hand, and their lines follow them.
+        account = self.sudo()
+        lines = account.env["usercom.mapping"].search([("account_id", "=", account.id)])
+        paused = lines.filtered("is_paused")
+        account.env["usercom.attribute"]._take(account, found)
+        account.write(
+            {
+                "attributes_read_at": fields.Datetime.now(),
+                "email_consent_missing": not any(
+                    attribute.name_std == mapping.EMAIL_CONSENT
+                    and attribute.value_type == "boolean"
+                    and attribute.content_type == "clientuser"
+                    for attribute in found
+                ),
+            }
+        )
+        # What was edited while a line paused has not travelled.
+        paused.filtered(lambda line: not line.is_paused)._carry()
+
+    @ormcache("self.id", "kind")
     def _rules(self, kind):
-        return mapping.FIXED_MAPPING if kind == mapping.CONTACT else ()
+        """The mapping of contacts or companies: the lines that are on and can work.
+
+        :param kind: ``mapping.CONTACT`` or ``mapping.COMPANY``.
+        :return: tuple of ``sync.mapping.FieldRule``.
+        """
+        # sudo: the rules hold for whoever saves a contact.
+        lines = self.env["usercom.mapping"].sudo()
+        domain = [("account_id", "=", self.id), ("kind", "=", kind), ("active", "=", True)]
+        return tuple(line._rule() for line in lines.search(domain) if not line.is_paused)
 
     @api.model
     @ormcache()
     def _captured_fields(self):
-        return frozenset(rule.head for rule in mapping.FIXED_MAPPING)
+        """The fields of a contact whose edits may have to go out, for any account.
+
+        Those of paused lines as well: what was edited meanwhile goes when they are on again.
+        """
+        # sudo: as above.
+        lines = self.env["usercom.mapping"].sudo()
+        domain = [("direction", "!=", "in"), ("active", "=", True)]
+        heads = {path.partition(".")[0] for path in lines.search(domain).mapped("odoo_field")}
+        return frozenset(heads & self.env["res.partner"]._fields.keys())
 
     @api.model
     @ormcache("account_id")

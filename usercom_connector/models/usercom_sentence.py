@@ -385,3 +385,172 @@ class UsercomSentence(models.AbstractModel):
             field=self._field_name(attribute),
             reason=reason,
         )
+
+    # === THE MAPPING === #
+
+    @api.model
+    def _say_map_no_attribute(self, **args):
+        return self.env._("No attribute is chosen. Choose one, or create it in User.com.")
+
+    @api.model
+    def _say_map_unknown_field(self, path="", **args):
+        return self.env._(
+            "There is no field %(path)s on contacts. If the app it belonged to was uninstalled, "
+            "choose another field or remove this line.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_rights(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: users, companies of this database and access rights never "
+            "travel. Of a user, only the name, e-mail, phone and job position go to User.com, for "
+            "example user_id.email.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_bank(self, path="", **args):
+        return self.env._("%(path)s cannot be mapped: bank data never travel.", path=path)
+
+    @api.model
+    def _say_map_accounting(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: accounting and payments never travel.", path=path
+        )
+
+    @api.model
+    def _say_map_technical(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: files, secrets and technical records never travel.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_restricted(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: it is shown to some employees only, and in User.com others "
+            "would see it.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_own(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: this connector manages it by itself.", path=path
+        )
+
+    @api.model
+    def _say_map_consent(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: consents, unsubscriptions and blacklists have rules of "
+            "their own, so that a no is never lost.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_identity(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: it says who a contact is, and this connector fills it.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_structure(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: it says what a contact is and where it belongs in Odoo.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_many(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be mapped: the path leads through several records at once. Choose a "
+            "path through single ones, for example country_id.code.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_into_path(self, path="", **args):
+        return self.env._(
+            "%(path)s belongs to another record, so its value can only go to User.com. Change the "
+            "direction, or choose a field of the contact itself.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_into_relation(self, path="", **args):
+        return self.env._(
+            "%(path)s points to other records, so its value can only go to User.com. Of such "
+            "fields, only the country, the state and the tags can be filled from there.",
+            path=path,
+        )
+
+    @api.model
+    def _say_map_into_computed(self, path="", **args):
+        return self.env._(
+            "%(path)s cannot be written in Odoo, so its value can only go to User.com. Change the "
+            "direction.",
+            path=path,
+        )
+
+    @api.model
+    def _say_attribute_gone(self, name="", **args):
+        return self.env._(
+            'The attribute "%(name)s" is gone from User.com. Choose another one, or create it '
+            "there again: then this line goes on by itself.",
+            name=name,
+        )
+
+    @api.model
+    def _say_attribute_renamed(self, before=None, now=None, **args):
+        return self.env._(
+            'In User.com this attribute was "%(before)s" and is now "%(now)s". If it still means '
+            "the same, acknowledge it; if not, choose another one.",
+            before=self._attribute_words(before),
+            now=self._attribute_words(now),
+        )
+
+    @api.model
+    def _say_attribute_retyped(self, before=None, now=None, **args):
+        return self.env._(
+            'In User.com this attribute was of the type "%(before)s" and is now "%(now)s". If that '
+            "is right, acknowledge it; if not, choose another one.",
+            before=self._type_words(before),
+            now=self._type_words(now),
+        )
+
+    @api.model
+    def _say_attribute_refused(self, name="", fields=None, **args):
+        return self.env._(
+            'User.com did not create the attribute "%(name)s": %(reasons)s',
+            name=name,
+            reasons="; ".join(
+                f"{field}: {' '.join(texts)}" for field, texts in (fields or {}).items()
+            )
+            or self.env._("no reason given"),
+        )
+
+    @api.model
+    def _attribute_words(self, signature):
+        name, key = ((signature or {}).get(part) or "?" for part in ("name", "name_std"))
+        return f"{name} ({key})"
+
+    @api.model
+    def _type_words(self, signature):
+        value_type = (signature or {}).get("value_type") or "?"
+        if (signature or {}).get("multiple"):
+            return self.env._("%(type)s, several choices", type=value_type)
+        return value_type
+
+    @api.model
+    def _converter_name(self, converter):
+        return converter
+
+    @api.model
+    def _say_map_pair(self, path="", reason="", **args):
+        return f"{path} {reason}"
+
+    @api.model
+    def _say_map_into_pair(self, path="", reason="", **args):
+        return f"{path} {reason}"

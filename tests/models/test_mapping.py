@@ -1,0 +1,473 @@
+"""What may be mapped, the ready mapping, what the engine is given, and carrying."""
+
+from unittest.mock import patch
+
+import pytest
+from odoo import fields
+from odoo.addons.usercom_connector import client
+from odoo.addons.usercom_connector.sync import mapping
+from odoo.exceptions import UserError, ValidationError
+from odoo.tests import Form
+from odoo.tests.common import new_test_user, tagged
+from psycopg2 import IntegrityError
+
+from .common import SyncCase
+
+
+class MappingCase(SyncCase):
+    def attribute(self, name="Shoe size", value_type="string", **more):
+        """A custom attribute of User.com, read."""
+        made = self.sim.add_attribute(name, value_type, **more)
+        self.account.action_refresh_attributes()
+        return self.env["usercom.attribute"].search(
+            [("account_id", "=", self.account.id), ("usercom_number", "=", made["id"])]
+        )
+
+    def line(self, odoo_field="function", attribute=None, **vals):
+        vals.setdefault("attribute_id", attribute.id if attribute else False)
+        return self.env["usercom.mapping"].create(
+            {"account_id": self.account.id, "odoo_field": odoo_field} | vals
+        )
+
+    def rules(self, kind=mapping.CONTACT):
+        return {rule.attribute: rule for rule in self.account._rules(kind)}
+
+
+@tagged("post_install", "-at_install")
+class TestWhatMayBeMapped(MappingCase):
+    def assert_refused(self, path, words, direction="out"):
+        with (
+            self.subTest(path),
+            self.assertRaisesRegex(ValidationError, words),
+            self.env.cr.savepoint(),
+        ):
+            self.line(path, direction=direction)
+
+    def test_a_field_that_is_not_there(self):
+        for path in ("nothing", "country_id.nothing", "country_id.code.x", "country_id.", ".name"):
+            self.assert_refused(path, "There is no field")
+
+    def test_users_companies_and_rights(self):
+        for path in (
+            *("user_id", "user_id.login", "user_id.password", "user_id.partner_id.email"),
+            *("user_id.company_id.name", "user_id.groups_id", "user_id.group_ids", "user_ids"),
+            *("create_uid", "company_id.name", "parent_id.company_id.vat", "user_id.name.x"),
+        ):
+            self.assert_refused(path, "never travel|belongs in Odoo|no field|several records")
+        self.assert_refused("user_id.lang", "never travel")
+        self.assert_refused("company_id.name", "never travel")
+
+    def test_what_stands_on_a_business_card_of_a_user_goes_out(self):
+        for path in ("user_id.email", "user_id.name", "user_id.phone", "parent_id.user_id.email"):
+            self.assertTrue(self.line(path, direction="out"))
+
+    def test_bank_data(self):
+        self.assert_refused("bank_ids", "bank data")
+        self.assert_refused("parent_id.bank_ids", "bank data")
+
+    def test_files_secrets_and_technical_records(self):
+        for path in ("image_1920", "avatar_128", "signup_type", "message_attachment_count.x"):
+            self.assert_refused(path, "technical" if "." not in path else "several|no field")
+
+    def test_fields_that_some_may_not_see(self):
+        field = self.env["res.partner"]._fields["function"]
+        for groups in ("base.group_system", "base.group_erp_manager", fields.NO_ACCESS):
+            with patch.object(field, "groups", groups):
+                self.assert_refused("function", "some employees only")
+        for groups in ("base.group_user", "base.group_partner_manager,base.group_system"):
+            with patch.object(field, "groups", groups):
+                self.assertTrue(self.line("function", direction="out"))
+
+    def test_accounting(self):
+        partner = self.env["res.partner"]._fields
+        for name, attributes in {
+            "function": {"_modules": ("account", "sale")},
+            "city": {"_modules": ("account_followup",)},
+            "industry_id": {"comodel_name": "account.move"},
+            "color": {"_modules": ("payment",)},
+        }.items():
+            with patch.multiple(partner[name], **attributes):
+                self.assert_refused(name, "accounting and payments")
+        with patch.object(partner["city"], "_modules", ("base", "account")):
+            self.assertTrue(self.line("city", direction="out"))
+
+    def test_our_own_fields_consents_and_blacklists(self):
+        self.assert_refused("usercom_id", "manages it by itself")
+        self.assert_refused("usercom_email_consent", "manages it by itself")
+        for name in ("is_blacklisted", "phone_blacklisted", "phone_sanitized_blacklisted"):
+            self.assert_refused(name, "consents")
+
+    def test_what_a_contact_is(self):
+        for path in (
+            *("active", "parent_id", "is_company", "type", "company_type", "id"),
+            *("commercial_partner_id", "parent_id.active"),
+        ):
+            self.assert_refused(path, "what a contact is")
+
+    def test_path_through_several_records(self):
+        self.assert_refused("child_ids.email", "several records")
+        self.assert_refused("category_id.name", "several records")
+
+    def test_into_odoo_only_what_can_be_written(self):
+        for direction in ("in", "both"):
+            self.assert_refused("country_id.code", "belongs to another record", direction)
+            self.assert_refused("parent_id.vat", "belongs to another record", direction)
+            self.assert_refused("industry_id", "points to other records", direction)
+            for name in ("email_normalized", "contact_address", "tz_offset", "create_date"):
+                self.assert_refused(name, "cannot be written", direction)
+
+    def test_paths_that_the_design_names(self):
+        for path in ("user_id.email", "parent_id.vat", "country_id.code", "category_id"):
+            attribute = self.attribute(f"A {path.replace('.', ' ')}")
+            self.assertFalse(self.line(path, attribute, direction="out").is_paused)
+            self.assertEqual(self.rules()[attribute.name_std].odoo_field, path)
+
+    def test_pair_of_types_that_cannot_be(self):
+        attribute = self.attribute("Raw", "json")
+        with self.assertRaises(ValidationError):
+            self.line("color", attribute)
+
+    def test_consent_and_identity_attributes(self):
+        self.account.action_refresh_attributes()
+        every = self.env["usercom.attribute"].search([("account_id", "=", self.account.id)])
+        consent = every.filtered(lambda each: each.name_std == "email_consent")
+        with self.assertRaisesRegex(ValidationError, "consents"):
+            self.line("employee", consent)
+        identity = self.attribute("Custom id")
+        with self.assertRaisesRegex(ValidationError, "who a contact is"):
+            self.line("ref", identity)
+
+    def test_attribute_of_another_account_or_kind(self):
+        branch = self.attribute("Branch", content_type="company")
+        with self.assertRaisesRegex(ValidationError, "belongs to something else"):
+            self.line("function", branch)
+        other = self.account.copy()
+        shoe = self.attribute()
+        with self.assertRaisesRegex(ValidationError, "belongs to something else"):
+            self.line("function", shoe, account_id=other.id)
+
+    @pytest.mark.expected_log("bad query")
+    def test_one_line_for_each_attribute(self):
+        attribute = self.attribute()
+        self.line("function", attribute)
+        with self.assertRaises(IntegrityError), self.env.cr.savepoint():
+            self.line("ref", attribute, direction="out")
+
+    @pytest.mark.expected_log("bad query")
+    def test_one_line_into_each_field_and_several_out_of_it(self):
+        self.line("function", self.attribute("One"))
+        self.line("function", self.attribute("Two"), direction="out")
+        with self.assertRaises(IntegrityError), self.env.cr.savepoint():
+            self.line("function", self.attribute("Three"), direction="in")
+
+    def test_the_form_says_at_once_what_cannot_be(self):
+        shoe = self.attribute()
+        with Form(
+            self.env["usercom.mapping"].with_context(default_account_id=self.account.id)
+        ) as form:
+            form.odoo_field = "bank_ids"
+            self.assertIn("bank data", form.refusal)
+            form.odoo_field = "country_id.code"
+            self.assertFalse(form.refusal)
+            self.assertEqual(form.direction, "out")
+            form.attribute_id = shoe
+            self.assertTrue(form.converter_name)
+
+
+@tagged("post_install", "-at_install")
+class TestDefaultMapping(MappingCase):
+    def test_ready_lines(self):
+        contact, company = self.rules(), self.rules(mapping.COMPANY)
+        self.assertEqual(
+            {rule.odoo_field: rule.attribute for rule in contact.values()},
+            {
+                "name": "name",
+                "email": "email",
+                "phone": "phone_number",
+                "city": "city",
+                "state_id": "region",
+                "country_id": "country",
+            },
+        )
+        self.assertTrue(all(rule.out and rule.into for rule in contact.values()))
+        self.assertEqual({rule.winner for rule in contact.values()}, {mapping.ODOO_WINS})
+        self.assertFalse(contact["name"].removals)
+        self.assertEqual((contact["name"].limit, contact["name"].converter), (40, "name"))
+        self.assertEqual(
+            {rule.odoo_field: rule.attribute for rule in company.values()},
+            {
+                "name": "name",
+                "email": "email",
+                "phone": "phone_numbers",
+                "street": "address",
+                "zip": "postal_code",
+                "city": "city",
+                "state_id": "region",
+                "country_id": "country",
+            },
+        )
+        out_only = {name for name, rule in company.items() if not rule.into}
+        self.assertEqual(out_only, {"phone_numbers", "address"})
+
+    def test_none_of_them_is_paused_or_waits_to_be_carried(self):
+        lines = self.account.contact_mapping_ids | self.account.company_mapping_ids
+        self.assertFalse(lines.filtered("is_paused").mapped("problem"))
+        self.assertFalse(lines.filtered("to_carry"))
+
+    def test_copied_account_has_its_own(self):
+        copy = self.account.copy()
+        self.assertEqual(copy.contact_mapping_ids.attribute_id.account_id, copy)
+        self.assertEqual(len(copy.contact_mapping_ids), 6)
+
+
+@tagged("post_install", "-at_install")
+class TestRules(MappingCase):
+    def test_a_line_as_the_engine_gets_it(self):
+        attribute = self.attribute("Size", "fixed", choices=["Small", "Large"])
+        line = self.line(
+            "tz",
+            attribute,
+            winner="ask",
+            removals=False,
+            unknown="keep",
+            choice_ids=[
+                (0, 0, {"odoo_value": "Europe/Warsaw", "usercom_value": "Small"}),
+                (0, 0, {"odoo_value": "Europe/Madrid", "usercom_value": False}),
+            ],
+        )
+        rule = self.rules()["size"]
+        self.assertEqual((rule.odoo_type, rule.value_type), ("selection", "fixed"))
+        self.assertEqual((rule.winner, rule.removals, rule.unknown), ("ask", False, "keep"))
+        self.assertEqual(rule.choices, (("Europe/Warsaw", "Small"),))
+        self.assertEqual((rule.line_id, rule.out, rule.into), (line.id, True, True))
+
+    def test_edits_are_seen_at_once(self):
+        attribute = self.attribute()
+        self.assertNotIn("shoe_size", self.rules())
+        self.assertNotIn("function", self.account._captured_fields())
+        line = self.line("function", attribute)
+        self.assertTrue(self.rules()["shoe_size"].into)
+        self.assertIn("function", self.account._captured_fields())
+        line.winner = "usercom"
+        self.assertEqual(self.rules()["shoe_size"].winner, "usercom")
+        line.direction = "in"
+        self.assertNotIn("function", self.account._captured_fields())
+        line.direction = "out"
+        self.assertFalse(self.rules()["shoe_size"].into)
+        line.active = False
+        self.assertNotIn("shoe_size", self.rules())
+        line.active = True
+        self.assertIn("shoe_size", self.rules())
+        line.unlink()
+        self.assertNotIn("shoe_size", self.rules())
+        self.assertNotIn("function", self.account._captured_fields())
+
+    def test_edits_of_the_value_table_are_seen_at_once(self):
+        line = self.line("tz", self.attribute("Zone", "fixed", choices=["Here"]))
+        self.assertEqual(self.rules()["zone"].choices, ())
+        choice = self.env["usercom.mapping.choice"].create(
+            {"mapping_id": line.id, "odoo_value": "Europe/Warsaw", "usercom_value": "Here"}
+        )
+        self.assertEqual(self.rules()["zone"].choices, (("Europe/Warsaw", "Here"),))
+        choice.odoo_value = "Europe/Madrid"
+        self.assertEqual(self.rules()["zone"].choices, (("Europe/Madrid", "Here"),))
+        choice.unlink()
+        self.assertEqual(self.rules()["zone"].choices, ())
+
+    def test_rules_cost_no_query_the_second_time(self):
+        self.rules()
+        self.account._captured_fields()
+        with self.assertQueryCount(0):
+            self.rules()
+            self.account._captured_fields()
+
+    def test_the_head_of_a_path_is_captured(self):
+        self.line("parent_id.vat", self.attribute(), direction="out")
+        captured = self.account._captured_fields()
+        self.assertIn("parent_id", captured)
+        self.assertNotIn("parent_id.vat", captured)
+
+    def test_field_that_vanished_pauses_its_line_alone(self):
+        line = self.line("function", self.attribute())
+        others = self.rules().keys() - {"shoe_size"}
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE usercom_mapping SET odoo_field = 'was_there_once' WHERE id = %s", (line.id,)
+        )
+        self.env.invalidate_all()
+        self.env.registry.clear_cache()
+        self.assertEqual(self.rules().keys(), others)
+        self.assertNotIn("was_there_once", self.account._captured_fields())
+        self.assertTrue(line.is_paused)
+        self.assertIn("uninstalled", line.problem)
+        self.assertEqual(line.odoo_label, "was_there_once")
+
+    def test_line_without_an_attribute_waits(self):
+        line = self.line("function")
+        self.assertIn("Choose one", line.problem)
+        self.assertEqual(len(self.rules()), 6)
+
+    def test_employee_who_saves_a_contact_gets_the_rules(self):
+        employee = new_test_user(self.env, "employee", groups="base.group_user")
+        self.env.registry.clear_cache()
+        account = self.account.with_user(employee)
+        self.assertEqual(len(account._rules(mapping.CONTACT)), 6)
+        self.assertIn("email", account._captured_fields())
+
+
+@tagged("post_install", "-at_install")
+class TestCreateAttribute(MappingCase):
+    def create_for(self, path, **vals):
+        line = self.line(path, direction=vals.pop("direction", "out"), **vals)
+        line.action_create_attribute()
+        [there] = [
+            each for each in self.sim.attributes() if each["name_std"] == line.attribute_id.name_std
+        ]
+        return line, there
+
+    def test_type_follows_the_field(self):
+        for path, value_type in {
+            "function": "string",
+            "employee": "boolean",
+            "color": "integer",
+            "partner_latitude": "float",
+            "create_date": "datetime",
+            "country_id.code": "string",
+            "industry_id": "string",
+            "category_id": "string",
+        }.items():
+            with self.subTest(path):
+                line, there = self.create_for(path)
+                self.assertEqual(there["value_type"], value_type)
+                self.assertFalse(line.is_paused, line.problem)
+                self.assertIn(there["name_std"], self.rules())
+
+    def test_selection_brings_its_choices_and_the_value_table(self):
+        with patch.object(
+            self.env["res.partner"]._fields["tz"], "selection", [("a", "Alpha"), ("b", "Beta")]
+        ):
+            line, there = self.create_for("tz")
+            self.assertEqual((there["value_type"], there["choices"]), ("fixed", ["Alpha", "Beta"]))
+            self.assertEqual(
+                line.choice_ids.mapped(lambda pair: (pair.odoo_value, pair.usercom_value)),
+                [("a", "Alpha"), ("b", "Beta")],
+            )
+            self.assertEqual(line.attribute_id.choices, ["Alpha", "Beta"])
+
+    def test_company_line_makes_a_company_attribute(self):
+        _line, there = self.create_for("vat", kind=mapping.COMPANY)
+        self.assertEqual(there["content_type"], "company")
+
+    def test_long_label_is_cut_to_what_user_com_takes(self):
+        field = self.env["res.partner"]._fields["function"]
+        with patch.object(field, "string", "A label that is much longer than that"):
+            _line, there = self.create_for("function")
+        self.assertEqual(there["name"], "A label that is much longer than")
+
+    def test_refusal_is_shown_in_words_and_changes_nothing(self):
+        self.attribute("Job Position", "boolean")
+        line = self.line("function")
+        with self.assertRaisesRegex(UserError, "Job Position.*An attribute of that name exists"):
+            line.action_create_attribute()
+        self.assertFalse(line.attribute_id)
+
+    def test_refused_key_is_shown_in_words(self):
+        self.account.sudo().rest_key = self.sim.add_key("read")
+        line = self.line("function")
+        with self.assertRaisesRegex(UserError, "read and write"):
+            line.action_create_attribute()
+
+    def test_repeated_click_makes_no_second_one(self):
+        line = self.line("function")
+        with client.UserCom(self.sim.url, self.sim.key) as usercom:
+            usercom.create_attribute("Job Position", "string")  # its answer was lost
+        line.action_create_attribute()
+        self.assertEqual(line.attribute_id.name_std, "job_position")
+        names = [each["name_std"] for each in self.sim.attributes()]
+        self.assertEqual(names.count("job_position"), 1)
+
+    def test_several_choices_are_asked_for(self):
+        with client.UserCom(self.sim.url, self.sim.key) as usercom:
+            made = usercom.create_attribute("Tags", "fixed", choices=["a", "b"], multiple=True)
+        self.assertTrue(made.multiple)
+        self.assertEqual(made.choices, ("a", "b"))
+
+
+@tagged("post_install", "-at_install")
+class TestCarrying(MappingCase):
+    def setUp(self):
+        super().setUp()
+        self.people = self.make_linked()
+        self.people |= self.make_linked(name="Anna Testowa", email="anna@example.com")
+
+    def wizard(self):
+        action = self.account.action_carry()
+        wizard = self.env["usercom.carry"].with_context(**action["context"]).create({})
+        return wizard
+
+    def test_count_is_shown_before_and_nothing_happens_until_then(self):
+        self.line("function", self.attribute())
+        self.make_partner(name="Not linked", email="not@example.com")
+        self.changes().unlink()
+        self.assertTrue(self.account.has_to_carry)
+        wizard = self.wizard()
+        self.assertEqual(wizard.count, 2)
+        self.assertEqual(wizard.line_ids.mapped("odoo_field"), ["function"])
+        self.assertFalse(self.changes())
+        wizard.action_carry()
+        self.assertEqual(set(self.changes().mapped("partner_res_id")), set(self.people.ids))
+        self.assertFalse(self.account.has_to_carry)
+
+    def test_what_comes_in_is_read(self):
+        self.line("function", self.attribute(), direction="in")
+        self.wizard().action_carry()
+        self.assertEqual(len(self.pings()), 2)
+        self.assertFalse(self.changes())
+
+    def test_what_goes_out_is_not_read(self):
+        self.line("function", self.attribute(), direction="out")
+        self.wizard().action_carry()
+        self.assertFalse(self.pings())
+        self.assertEqual(len(self.changes()), 2)
+
+    def test_one_statement_however_many(self):
+        line = self.line("function", self.attribute(), direction="out")
+        wizard = self.wizard()
+        self.env.flush_all()
+        with patch.object(
+            type(self.env.cr), "execute", autospec=True, side_effect=type(self.env.cr).execute
+        ) as execute:
+            wizard.action_carry()
+        inserts = [
+            call for call in execute.call_args_list if "INSERT INTO" in str(call.args[1].code)
+        ]
+        self.assertEqual(len(inserts), 1)
+        self.assertFalse(line.to_carry)
+
+    def test_lines_of_companies_leave_people_alone(self):
+        self.line(
+            "vat",
+            self.attribute("Tax", content_type="company"),
+            kind=mapping.COMPANY,
+            direction="out",
+        )
+        self.assertEqual(self.wizard().count, 0)
+
+    def test_contacts_that_are_gone_are_left_alone(self):
+        self.binding(self.people[0]).state = "gone"
+        self.line("function", self.attribute())
+        self.assertEqual(self.wizard().count, 1)
+
+    def test_changed_line_is_offered_again(self):
+        line = self.line("function", self.attribute(), direction="out")
+        self.wizard().action_carry()
+        line.sequence = 3
+        self.assertFalse(self.account.has_to_carry)
+        line.direction = "both"
+        self.assertTrue(self.account.has_to_carry)
+
+    def test_paused_line_is_not_carried(self):
+        self.line("function")
+        wizard = self.wizard()
+        self.assertFalse(wizard.line_ids)
+        self.assertEqual(wizard.count, 0)
