@@ -78,6 +78,15 @@ class TestWhatMayBeMapped(MappingCase):
             with patch.object(field, "groups", groups):
                 self.assertTrue(self.line("function", direction="out"))
 
+    def test_records_that_some_may_not_see(self):
+        self.line("industry_id", direction="out").unlink()
+        access = self.env["ir.model.access"].search(
+            [("model_id.model", "=", "res.partner.industry")]
+        )
+        access.group_id = self.env.ref("base.group_system")
+        self.assert_refused("industry_id", "some employees only")
+        self.assert_refused("industry_id.name", "some employees only")
+
     def test_accounting(self):
         partner = self.env["res.partner"]._fields
         for name, attributes in {

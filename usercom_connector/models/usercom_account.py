@@ -315,7 +315,7 @@ class UsercomAccount(models.Model):
         for account in self:
             lines = (account.contact_mapping_ids | account.company_mapping_ids).filtered("active")
             account.has_paused_mapping = any(lines.mapped("is_paused"))
-            account.has_to_carry = any(lines.mapped("to_carry"))
+            account.has_to_carry = any(line.to_carry and not line.is_paused for line in lines)
             account.attribute_count = attributes.get(account, 0)
 
     # === CONSTRAINTS === #

@@ -6,6 +6,7 @@ from .. import client
 from ..sync import mapping, pairs
 from ..tools import field_path
 from .usercom_attribute import CONTENT_TYPES
+from .usercom_queue import BULK
 
 #: The longest name of an attribute (usercom-api.md, section 1.7).
 LONGEST_NAME = 32
@@ -514,16 +515,12 @@ class UsercomMapping(models.Model):
     def _linked(self):
         """The linked contacts that these lines are about, as SQL after a ``FROM``."""
         self.env["usercom.binding"].flush_model()
-        self.env["res.partner"].flush_model(["is_company"])
-        pairs_of = {(line.account_id.id, line.kind == mapping.COMPANY) for line in self}
         return SQL(
             """
-            usercom_binding AS binding
-              JOIN res_partner AS contact ON contact.id = binding.partner_id
-             WHERE (binding.account_id, contact.is_company IS TRUE) IN %s
-               AND binding.state <> 'gone'
+            usercom_binding
+             WHERE (account_id, kind) IN %s AND partner_id IS NOT NULL AND state <> 'gone'
             """,
-            tuple(pairs_of),
+            tuple({(line.account_id.id, line.kind) for line in self}),
         )
 
     def _count_linked(self):
@@ -543,23 +540,30 @@ class UsercomMapping(models.Model):
             self.env.cr.execute(
                 SQL(
                     """
-                    INSERT INTO usercom_change (account_res_id, partner_res_id, due_at, attempts)
-                    SELECT binding.account_id, binding.partner_id, %s, 0 FROM %s
+                    INSERT INTO usercom_change
+                                (account_res_id, partner_res_id, due_at, attempts, priority)
+                    SELECT account_id, partner_id, %s, 0, %s FROM %s
                     """,
                     now,
+                    BULK,
                     outgoing._linked(),
                 )
             )
             self.env["usercom.change"]._wake()
-        if incoming := self.filtered(lambda line: line.direction != "out"):
+        # A ping's number is that of a contact: companies are read by no ping.
+        if incoming := self.filtered(
+            lambda line: line.direction != "out" and line.kind == mapping.CONTACT
+        ):
             self.env.cr.execute(
                 SQL(
                     """
-                    INSERT INTO usercom_ping (account_res_id, lookup, value, due_at, attempts)
-                    SELECT binding.account_id, 'id', binding.usercom_id, %s, 0 FROM %s
-                       AND binding.usercom_id IS NOT NULL
+                    INSERT INTO usercom_ping
+                                (account_res_id, lookup, value, due_at, attempts, priority)
+                    SELECT account_id, 'id', usercom_id, %s, 0, %s FROM %s
+                       AND usercom_id IS NOT NULL
                     """,
                     now,
+                    BULK,
                     incoming._linked(),
                 )
             )

@@ -1,6 +1,7 @@
 """Which Odoo fields a mapping may lead to: a path of field names from the contact, checked.
 
-Nothing here reads a record: a path is judged by what the models say of their fields.
+No contact is read here: a path is judged by what the models say of their fields, and by who may
+read the records it leads to.
 """
 
 import re
@@ -72,6 +73,8 @@ def resolve(env, path):
         if field is None:
             raise FieldPathError("map_unknown_field", path=path)
         _check(field, is_last=position == len(names) - 1, path=path)
+        if field.relational and not _is_for_employees(env, field.comodel_name):
+            raise FieldPathError("map_restricted", path=path)
         found.append(field)
         model = field.comodel_name if field.relational else None
     of_users = [field.comodel_name == "res.users" for field in found]
@@ -79,6 +82,19 @@ def resolve(env, path):
     if any(of_users) and (of_users.index(True) != len(found) - 2 or names[-1] not in OF_A_USER):
         raise FieldPathError("map_rights", path=path)
     return FieldPath(tuple(found))
+
+
+def _is_for_employees(env, model):
+    """Whether every employee who works with contacts may read the records of a model."""
+    # sudo: a manager of this connector need not be allowed to see the access rights.
+    env = env(su=True)
+    groups = [env.ref(name).all_implied_ids.ids for name in ORDINARY_GROUPS]
+    domain = [
+        ("model_id.model", "=", model),
+        ("perm_read", "=", True),
+        ("group_id", "in", [False, *groups[0], *groups[1]]),
+    ]
+    return bool(env["ir.model.access"].search_count(domain, limit=1))
 
 
 def _check(field, is_last, path):
