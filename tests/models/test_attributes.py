@@ -67,11 +67,11 @@ class TestAttributes(SyncCase):
         self.assertNotIn("city", self.attributes_there("contact"))
 
     def test_custom_attributes_of_contacts_and_companies_are_read(self):
-        self.sim.add_attribute("Size", "fixed", choices=["S", "M"], allow_multiple_choices=True)
+        self.sim.add_attribute("Shirt", "fixed", choices=["S", "M"], allow_multiple_choices=True)
         self.sim.add_attribute("Branch", content_type="company")
         self.sim.add_attribute("Weight", content_type="product")
         self.refresh()
-        size, branch = self.row("size"), self.row("branch")
+        size, branch = self.row("shirt"), self.row("branch")
         self.assertEqual(
             (size.kind, size.value_type, size.choices, size.multiple, size.limit),
             ("contact", "fixed", ["S", "M"], True, 0),
@@ -96,10 +96,10 @@ class TestAttributes(SyncCase):
         self.assertEqual(set(self.row("city").mapped("is_standard")), {True})
 
     def test_choices_that_an_answer_does_not_tell_are_kept(self):
-        self.sim.add_attribute("Size", "fixed", choices=["S", "M"])
+        self.sim.add_attribute("Shirt", "fixed", choices=["S", "M"])
         self.refresh()
-        row = self.row("size")
-        told = client.Attribute(row.usercom_number, "Size", "size", "fixed", "clientuser")
+        row = self.row("shirt")
+        told = client.Attribute(row.usercom_number, "Shirt", "shirt", "fixed", "clientuser")
         self.account._take_attributes([told])
         self.assertEqual(row.choices, ["S", "M"])
 

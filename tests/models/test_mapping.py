@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 from odoo import fields
 from odoo.addons.usercom_connector import client
-from odoo.addons.usercom_connector.sync import mapping
+from odoo.addons.usercom_connector.sync import mapping, pairs
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import Form
 from odoo.tests.common import new_test_user, tagged
@@ -122,6 +122,7 @@ class TestWhatMayBeMapped(MappingCase):
             self.assert_refused("country_id.code", "belongs to another record", direction)
             self.assert_refused("parent_id.vat", "belongs to another record", direction)
             self.assert_refused("industry_id", "points to other records", direction)
+            self.assert_refused("child_ids", "points to other records", direction)
             for name in ("email_normalized", "contact_address", "tz_offset", "create_date"):
                 self.assert_refused(name, "cannot be written", direction)
 
@@ -131,10 +132,55 @@ class TestWhatMayBeMapped(MappingCase):
             self.assertFalse(self.line(path, attribute, direction="out").is_paused)
             self.assertEqual(self.rules()[attribute.name_std].odoo_field, path)
 
-    def test_pair_of_types_that_cannot_be(self):
-        attribute = self.attribute("Raw", "json")
-        with self.assertRaises(ValidationError):
-            self.line("color", attribute)
+    def test_pair_of_types_that_cannot_be_says_why(self):
+        flag = self.attribute("Flag", "boolean")
+        for path, words in {
+            "function": "may hold any text",
+            "industry_id": "industry_id.name",
+            "category_id": "may have several values",
+            "create_date": "does not fit",
+        }.items():
+            with (
+                self.subTest(path),
+                self.assertRaisesRegex(ValidationError, words),
+                self.env.cr.savepoint(),
+            ):
+                self.line(path, flag, direction="out")
+
+    def test_pair_that_only_goes_out(self):
+        names = self.attribute("Names")
+        with (
+            self.assertRaisesRegex(ValidationError, "only go to User.com"),
+            self.env.cr.savepoint(),
+        ):
+            self.line("category_id", names, direction="both")
+        tags = self.env["usercom.attribute"].search(
+            [
+                ("account_id", "=", self.account.id),
+                ("kind", "=", mapping.CONTACT),
+                ("name_std", "=", "tags"),
+            ]
+        )
+        with (
+            self.assertRaisesRegex(ValidationError, "more in User.com than what Odoo sent"),
+            self.env.cr.savepoint(),
+        ):
+            self.line("category_id", tags, direction="in")
+        self.assertFalse(self.line("category_id", tags, direction="out").is_paused)
+
+    def test_every_reason_and_every_converter_has_words(self):
+        sentence = self.env["usercom.sentence"]
+        verdicts = [
+            pairs.judge(odoo_type, value_type, multiple=multiple, comodel=comodel)
+            for odoo_type in pairs.ODOO_TYPES
+            for value_type in (*pairs.VALUE_TYPES, "nothing known")
+            for multiple in (False, True)
+            for comodel in (None, "res.country", "res.country.state", "res.partner.industry")
+        ]
+        for reason in {verdict.reason for verdict in verdicts} - {""}:
+            self.assertNotEqual(sentence._of(reason), reason)
+        for converter in {verdict.converter for verdict in verdicts} - {None}:
+            self.assertNotEqual(sentence._converter_name(converter), converter)
 
     def test_consent_and_identity_attributes(self):
         self.account.action_refresh_attributes()
@@ -342,7 +388,7 @@ class TestCreateAttribute(MappingCase):
             "partner_latitude": "float",
             "create_date": "datetime",
             "country_id.code": "string",
-            "industry_id": "string",
+            "industry_id.name": "string",
             "category_id": "string",
         }.items():
             with self.subTest(path):
@@ -362,6 +408,24 @@ class TestCreateAttribute(MappingCase):
                 [("a", "Alpha"), ("b", "Beta")],
             )
             self.assertEqual(line.attribute_id.choices, ["Alpha", "Beta"])
+
+    def test_list_of_names_that_comes_in_brings_its_choices(self):
+        self.env["res.partner.category"].create([{"name": "Gold"}, {"name": "Silver"}])
+        line, there = self.create_for("category_id", direction="both")
+        names = self.env["res.partner.category"].search([]).mapped("display_name")
+        self.assertEqual((there["value_type"], there["choices"]), ("fixed", names))
+        self.assertTrue(there["allow_multiple_choices"])
+        self.assertEqual(line.direction, "both")
+
+    def test_what_can_only_go_out_goes_out(self):
+        line, _there = self.create_for("comment", direction="both")
+        self.assertEqual(line.direction, "out")
+
+    def test_nothing_is_created_for_what_cannot_be(self):
+        line = self.line("industry_id", direction="out")
+        with self.assertRaisesRegex(UserError, "industry_id.name"):
+            line.action_create_attribute()
+        self.assertNotIn("industry", [each["name_std"] for each in self.sim.attributes()])
 
     def test_company_line_makes_a_company_attribute(self):
         _line, there = self.create_for("vat", kind=mapping.COMPANY)

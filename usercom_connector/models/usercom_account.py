@@ -151,14 +151,14 @@ class UsercomAccount(models.Model):
     contact_mapping_ids = fields.One2many(
         "usercom.mapping",
         "account_id",
-        "Fields of Contacts",
+        "Field of Contacts",
         domain=[("kind", "=", mapping.CONTACT)],
         context={"active_test": False},
     )
     company_mapping_ids = fields.One2many(
         "usercom.mapping",
         "account_id",
-        "Fields of Companies",
+        "Field of Companies",
         domain=[("kind", "=", mapping.COMPANY)],
         context={"active_test": False},
     )

@@ -5,7 +5,7 @@ from odoo import api, fields, models
 
 from .. import client
 from ..sync import mapping
-from ..sync.attributes import STANDARD
+from ..sync.attributes import LONGEST_TEXT, STANDARD
 from ..tools.quiet_sql import quiet_sql
 
 _logger = logging.getLogger(__name__)
@@ -13,9 +13,6 @@ _logger = logging.getLogger(__name__)
 #: User.com's word for what an attribute belongs to, and ours (usercom-api.md, section 1.7).
 KINDS = {"clientuser": mapping.CONTACT, "company": mapping.COMPANY}
 CONTENT_TYPES = {kind: content_type for content_type, kind in KINDS.items()}
-
-#: The longest text that User.com takes (usercom-api.md, section 1.4).
-LONGEST_TEXT = 255
 
 
 class UsercomAttribute(models.Model):
@@ -47,6 +44,10 @@ class UsercomAttribute(models.Model):
     limit = fields.Integer(
         "Longest Text", readonly=True, help="So many characters at most; 0: no limit."
     )
+    readable = fields.Boolean(
+        default=True, readonly=True, help="A read shows what was written, so it may come in."
+    )
+    writable = fields.Boolean(default=True, readonly=True)
     is_standard = fields.Boolean("Standard", readonly=True)
     usercom_number = fields.Integer(readonly=True, help="User.com's own number.")
     state = fields.Selection(
@@ -117,6 +118,8 @@ class UsercomAttribute(models.Model):
                         "choices": list(standard.choices),
                         "multiple": standard.multiple,
                         "limit": standard.limit or 0,
+                        "readable": standard.readable,
+                        "writable": standard.writable,
                     }
                     self._put(
                         rows.get((kind, standard.name)),

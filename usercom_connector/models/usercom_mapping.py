@@ -52,7 +52,6 @@ TYPES = {
     "float": "float",
     "integer": "integer",
     "monetary": "float",
-    "selection": "fixed",
 }
 
 
@@ -84,7 +83,8 @@ class UsercomMapping(models.Model):
     attribute_id = fields.Many2one(
         "usercom.attribute",
         "Attribute in User.com",
-        domain="[('account_id', '=', account_id), ('kind', '=', kind), ('state', '=', 'present')]",
+        domain="[('account_id', '=', account_id), ('kind', '=', kind), ('state', '=', 'present'), "
+        "('mapping_ids', 'in', [False, id])]",
         ondelete="restrict",
         index="btree_not_null",
         copy=False,
@@ -174,7 +174,9 @@ class UsercomMapping(models.Model):
             verdict = line._verdict()
             line.converter = verdict.converter if verdict else False
             line.converter_name = sentence._converter_name(line.converter)
-            line.has_choices = bool(verdict) and line._has_choices()
+            line.has_choices = bool(verdict) and (
+                verdict.converter == "choice" or line.attribute_id.value_type == "fixed"
+            )
 
     @api.depends(
         "odoo_field",
@@ -283,8 +285,7 @@ class UsercomMapping(models.Model):
         self.ensure_one()
         if self.attribute_id:
             raise UserError(self.env._("This line has an attribute already."))
-        found = field_path.resolve(self.env, self.odoo_field)
-        wanted = self._wanted_attribute(found)
+        wanted = self._wanted_attribute()
         account = self.account_id
         try:
             with account._client() as usercom:
@@ -336,21 +337,37 @@ class UsercomMapping(models.Model):
             limit=1,
         )
 
-    def _wanted_attribute(self, found):
-        """What to ask User.com for: arguments of ``client.UserCom.create_attribute``."""
+    def _wanted_attribute(self):
+        """What to ask User.com for: arguments of ``client.UserCom.create_attribute``.
+
+        What can only go out of a field of this type goes out only from then on.
+        """
+        sentence = self.env["usercom.sentence"]
+        try:
+            found = field_path.resolve(self.env, self.odoo_field)
+        except field_path.FieldPathError as error:
+            raise UserError(sentence._of(error.code, error.facts)) from error
         field = found.last
-        value_type = TYPES.get(field.type, "string")
-        choices = ()
-        if value_type == "fixed":
+        value_type, choices, multiple = TYPES.get(field.type, "string"), (), False
+        if field.type == "selection":
             choices = tuple(dict(field._description_selection(self.env)).values())
-            if not choices:
-                value_type = "string"
+        elif field.type == "many2many" and self.direction != "out":
+            choices = tuple(self.env[field.comodel_name].search([]).mapped("display_name"))
+            multiple = True
+        if choices:
+            value_type = "fixed"
+        verdict = pairs.judge(field.type, value_type, multiple=multiple, comodel=field.comodel_name)
+        if not verdict.converter:
+            facts = {"path": self.odoo_field, "odoo_type": field.type, "value_type": value_type}
+            raise UserError(sentence._of(verdict.reason, facts))
+        if not verdict.into:
+            self.direction = "out"
         label = " ".join(part._description_string(self.env) for part in found.fields)
         return {
             "name": label[:LONGEST_NAME].strip(),
             "value_type": value_type,
             "choices": choices,
-            "multiple": False,
+            "multiple": multiple,
         }
 
     def _reopen(self):
@@ -404,7 +421,7 @@ class UsercomMapping(models.Model):
             field.type,
             self.attribute_id.value_type,
             multiple=self.attribute_id.multiple,
-            comodel=field.comodel_name or "",
+            comodel=field.comodel_name,
         )
 
     def _refusal(self):
@@ -419,13 +436,19 @@ class UsercomMapping(models.Model):
             return "map_consent", {"path": self.attribute_id.name_std}
         if self.attribute_id.name_std in IDENTITY_ATTRIBUTES:
             return "map_identity", {"path": self.attribute_id.name_std}
+        if self.attribute_id and self.direction != "in" and not self.attribute_id.writable:
+            return "map_out_unwritable", {"name": self.attribute_id.name}
+        if self.attribute_id and self.direction != "out" and not self.attribute_id.readable:
+            return "map_into_unreadable", {"name": self.attribute_id.name}
         verdict = self._verdict()
         if verdict is None:
             return None
-        if not verdict.converter:
-            return "map_pair", {"path": self.odoo_field, "reason": verdict.reason}
-        if self.direction != "out" and not verdict.into:
-            return "map_into_pair", {"path": self.odoo_field, "reason": verdict.reason}
+        if not verdict.converter or (self.direction != "out" and not verdict.into):
+            return verdict.reason, {
+                "path": self.odoo_field,
+                "odoo_type": found.last.type,
+                "value_type": self.attribute_id.value_type,
+            }
         return None
 
     def _may_come_in(self):
@@ -435,7 +458,7 @@ class UsercomMapping(models.Model):
         except field_path.FieldPathError:
             return False
         verdict = self._verdict()
-        return verdict is None or bool(verdict.into)
+        return verdict is None or (verdict.into and self.attribute_id.readable)
 
     def _trouble(self):
         """Why this line pauses: code and facts for ``usercom.sentence``, or ``None``."""
@@ -457,10 +480,6 @@ class UsercomMapping(models.Model):
         if now != agreed:
             return "attribute_renamed", {"before": agreed, "now": now}
         return None
-
-    def _has_choices(self):
-        field = field_path.resolve(self.env, self.odoo_field).last
-        return field.type == "selection" or self.attribute_id.value_type == "fixed"
 
     def _proposed_choices(self):
         """Commands that add a pair for each value that has none, matched by name."""

@@ -545,12 +545,123 @@ class UsercomSentence(models.AbstractModel):
 
     @api.model
     def _converter_name(self, converter):
-        return converter
+        """What a converter of ``sync.converters`` does, in a word."""
+        names = {
+            "text": self.env._("As one line of text"),
+            "lines": self.env._("As text, lines kept"),
+            "html_text": self.env._("As text, without formatting"),
+            "name": self.env._("First name and last name"),
+            "email": self.env._("As an e-mail address"),
+            "phone": self.env._("As an international phone number"),
+            "country": self.env._("Country by its English name"),
+            "state": self.env._("State by its name"),
+            "boolean": self.env._("Yes or no"),
+            "yes_no": self.env._("Yes or no, as text"),
+            "integer": self.env._("Whole number"),
+            "float": self.env._("Number"),
+            "date": self.env._("Date"),
+            "datetime": self.env._("Date and time"),
+            "date_in_timezone": self.env._("The day, in the responsible's time zone"),
+            "choice": self.env._("By the table of values"),
+            "list": self.env._("List of names"),
+            "joined": self.env._("Names with commas between them"),
+        }
+        return names.get(converter, converter)
 
     @api.model
-    def _say_map_pair(self, path="", reason="", **args):
-        return f"{path} {reason}"
+    def _say_map_out_unwritable(self, name="", **args):
+        return self.env._(
+            "User.com fills %(name)s by itself, so values can only come into Odoo.", name=name
+        )
 
     @api.model
-    def _say_map_into_pair(self, path="", reason="", **args):
-        return f"{path} {reason}"
+    def _say_map_into_unreadable(self, name="", **args):
+        return self.env._(
+            "%(name)s shows more in User.com than what Odoo sent, so values can only go to "
+            "User.com. Change the direction.",
+            name=name,
+        )
+
+    # Pairs of types: the codes are those of ``sync.pairs``.
+
+    @api.model
+    def _say_pair_one_way(self, path="", **args):
+        return self.env._(
+            "What goes from %(path)s to this attribute does not lead back to the value, so it can "
+            "only go to User.com. Change the direction, or choose an attribute of another type.",
+            path=path,
+        )
+
+    @api.model
+    def _say_pair_owned(self, path="", **args):
+        return self.env._(
+            "%(path)s lists records that belong to the contact and cannot be made of a name, so "
+            "their names can only go to User.com. Change the direction.",
+            path=path,
+        )
+
+    @api.model
+    def _say_pair_needs_path(self, path="", **args):
+        return self.env._(
+            "%(path)s is another record. Choose what of it is meant, for example %(path)s.name.",
+            path=path,
+        )
+
+    @api.model
+    def _say_pair_no_value(self, odoo_type="", value_type="", **args):
+        return self.env._(
+            "A field of the type %(odoo)s holds nothing that User.com's type %(theirs)s could "
+            "take. Choose another field or another attribute.",
+            odoo=odoo_type,
+            theirs=value_type or "?",
+        )
+
+    @api.model
+    def _say_pair_json(self, path="", **args):
+        return self.env._(
+            "The attribute is of the type json, which only takes lists: %(path)s is a single "
+            "value. Choose an attribute of another type.",
+            path=path,
+        )
+
+    @api.model
+    def _say_pair_one_of_many(self, path="", **args):
+        return self.env._(
+            "%(path)s may have several values and this attribute takes one. Choose an attribute "
+            "that allows several choices, or one of the type string.",
+            path=path,
+        )
+
+    @api.model
+    def _say_pair_many_of_one(self, path="", **args):
+        return self.env._(
+            "This attribute is a list and %(path)s is a single value. Choose another one.",
+            path=path,
+        )
+
+    @api.model
+    def _say_pair_lossy(self, path="", **args):
+        return self.env._(
+            "%(path)s may have decimals, which this attribute of the type integer would lose. "
+            "Choose an attribute of the type float.",
+            path=path,
+        )
+
+    @api.model
+    def _say_pair_any_text(self, path="", value_type="", **args):
+        return self.env._(
+            "%(path)s may hold any text and this attribute takes only values of the type "
+            "%(theirs)s. Choose an attribute of the type string.",
+            path=path,
+            theirs=value_type,
+        )
+
+    @api.model
+    def _say_pair_no_match(self, path="", odoo_type="", value_type="", **args):
+        return self.env._(
+            "%(path)s is of the type %(odoo)s, which does not fit this attribute of the type "
+            "%(theirs)s. Choose an attribute of another type.",
+            path=path,
+            odoo=odoo_type,
+            theirs=value_type,
+        )
