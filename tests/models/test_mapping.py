@@ -228,6 +228,18 @@ class TestWhatMayBeMapped(MappingCase):
             form.attribute_id = shoe
             self.assertTrue(form.converter_name)
 
+    def test_the_form_takes_a_newly_chosen_attribute_as_it_is(self):
+        line = self.line("function", self.attribute())
+        hat = self.attribute("Hat size")
+        with Form(line) as form:
+            form.attribute_id = hat
+            self.assertFalse(form.problem_code)
+            form.removals = False
+            form.direction = "out"
+            self.assertFalse(form.problem_code)
+        self.assertFalse(line.is_paused)
+        self.assertEqual(line.agreed["name"], "Hat size")
+
 
 @tagged("post_install", "-at_install")
 class TestDefaultMapping(MappingCase):
@@ -416,6 +428,11 @@ class TestCreateAttribute(MappingCase):
         self.assertEqual((there["value_type"], there["choices"]), ("fixed", names))
         self.assertTrue(there["allow_multiple_choices"])
         self.assertEqual(line.direction, "both")
+
+    def test_too_many_names_for_choices_are_a_text(self):
+        self.env["res.partner.category"].create([{"name": f"Tag {n}"} for n in range(101)])
+        line, there = self.create_for("category_id", direction="both")
+        self.assertEqual((there["value_type"], line.direction), ("string", "out"))
 
     def test_what_can_only_go_out_goes_out(self):
         line, _there = self.create_for("comment", direction="both")

@@ -23,7 +23,7 @@ class UsercomAttribute(models.Model):
 
     _name = "usercom.attribute"
     _description = "User.com Attribute"
-    _order = "kind desc, is_standard desc, name, id"
+    _order = "kind desc, is_standard, name, id"
     _rec_names_search = ["name", "name_std"]
 
     account_id = fields.Many2one(

@@ -11,6 +11,9 @@ from .usercom_queue import BULK
 #: The longest name of an attribute (usercom-api.md, section 1.7).
 LONGEST_NAME = 32
 
+#: So many choices an attribute is created with, at most.
+MOST_CHOICES = 100
+
 #: A change of one of these makes the line do something else for contacts that are linked already.
 RULES = frozenset(
     {
@@ -201,7 +204,7 @@ class UsercomMapping(models.Model):
     @api.depends("odoo_field", "attribute_id")
     def _compute_display_name(self):
         for line in self:
-            line.display_name = f"{line.odoo_label} – {line.attribute_id.name or '?'}"
+            line.display_name = f"{line.odoo_label} - {line.attribute_id.name or '?'}"
 
     # === ONCHANGE METHODS === #
 
@@ -352,8 +355,10 @@ class UsercomMapping(models.Model):
         if field.type == "selection":
             choices = tuple(dict(field._description_selection(self.env)).values())
         elif field.type == "many2many" and self.direction != "out":
-            choices = tuple(self.env[field.comodel_name].search([]).mapped("display_name"))
-            multiple = True
+            # With more than a person would look through, it is a text that goes out only.
+            names = self.env[field.comodel_name].search([], limit=MOST_CHOICES + 1)
+            if len(names) <= MOST_CHOICES:
+                choices, multiple = tuple(names.mapped("display_name")), True
         if choices:
             value_type = "fixed"
         verdict = pairs.judge(field.type, value_type, multiple=multiple, comodel=field.comodel_name)
@@ -471,7 +476,10 @@ class UsercomMapping(models.Model):
             return None
         if attribute.state == "gone":
             return "attribute_gone", {"name": attribute.name}
-        now, agreed = attribute._signature(), self.agreed or {}
+        now = attribute._signature()
+        # One that was just chosen, and not saved yet, is taken as it is.
+        is_new = not self.agreed or self._origin.attribute_id != attribute._origin
+        agreed = now if is_new else self.agreed
         if (now["value_type"], now["multiple"]) != (
             agreed.get("value_type"),
             agreed.get("multiple"),
