@@ -43,6 +43,34 @@ class TestBrowserAccount(BrowserCase):
         self.assertTrue(account.create_in_odoo)
         self.assertEqual(self.env["usercom.change"].search_count([]), 3)
 
+    def test_field_is_added_created_in_user_com_and_carried(self):
+        account = self.make_account()
+        people = self.env["res.partner"].create(
+            [{"name": f"P{n}", "email": f"p{n}@example.com"} for n in range(2)]
+        )
+        self.env["usercom.change"].search([]).unlink()
+        self.env["usercom.binding"].create(
+            [
+                {
+                    "account_id": account.id,
+                    "partner_id": person.id,
+                    "usercom_id": str(person.id),
+                    "custom_id": f"id-{person.id}",
+                    "state": "linked",
+                    "origin": "odoo",
+                }
+                for person in people
+            ]
+        )
+        action = "usercom_connector.usercom_account_action"
+        self.start_tour(
+            f"/odoo/action-{action}/{account.id}", "usercom_mapping", login=self.manager.login
+        )
+        [made] = [each for each in self.sim.attributes() if each["name_std"] == "job_position"]
+        self.assertEqual((made["value_type"], made["content_type"]), ("string", "clientuser"))
+        changes = self.env["usercom.change"].search([("account_res_id", "=", account.id)])
+        self.assertEqual(set(changes.mapped("partner_res_id")), set(people.ids))
+
     def test_copy_buttons_copy_exactly_what_the_server_expects(self):
         self.make_account()
         self.start_tour("/odoo", "usercom_copy", login=self.manager.login)

@@ -152,6 +152,48 @@ registry.category("web_tour.tours").add("usercom_copy", {
     ],
 });
 
+registry.category("web_tour.tours").add("usercom_mapping", {
+    steps: () => [
+        { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
+        {
+            content: "The ready lines are there",
+            trigger: "[name=contact_mapping_ids] .o_data_row:contains(Phone number)",
+        },
+        { trigger: ".o_usercom_add_contact", run: "click" },
+        { trigger: ".modal .o_model_field_selector", run: "click" },
+        {
+            trigger: ".o_model_field_selector_popover_item_name:contains(/^Banks$/)",
+            run: "click",
+        },
+        {
+            content: "What can never be mapped is said at once",
+            trigger: ".modal .alert-danger:contains(bank data never travel)",
+        },
+        { trigger: ".modal .o_model_field_selector", run: "click" },
+        {
+            trigger: ".o_model_field_selector_popover_item_name:contains(/^Job Position$/)",
+            run: "click",
+        },
+        { trigger: ".modal:not(:has(.alert-danger)) .o_usercom_create_attribute", run: "click" },
+        {
+            content: "It is created in User.com and chosen",
+            trigger: ".modal [name=attribute_id] input:value(Job Position (job_position))",
+        },
+        { trigger: ".modal .o_form_button_save", run: "click" },
+        {
+            trigger:
+                "body:not(:has(.modal)) [name=contact_mapping_ids] .o_data_row:contains(job_position)",
+        },
+        { trigger: ".o_usercom_carry", run: "click" },
+        {
+            content: "The dialog says how many before anything happens",
+            trigger: ".modal:contains(Linked contacts to look at) [name=count]:contains(/^2$/)",
+        },
+        { trigger: ".modal button[name=action_carry]", run: "click" },
+        { trigger: "body:not(:has(.modal)):not(:has(.o_usercom_carry))" },
+    ],
+});
+
 function setConsent(label) {
     return [
         { trigger: ".o_field_widget[name=usercom_email_consent] input", run: "click" },
@@ -205,7 +247,7 @@ registry.category("web_tour.tours").add("usercom_phone_account", {
         { trigger: ".o_form_view .o_usercom_headers" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
-        { trigger: ".tab-pane td:contains(email_consent)" },
+        { trigger: ".tab-pane b:contains(email_consent)" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(Advanced)", run: "click" },
         { trigger: ".tab-pane [name=profile_url_template]" },
