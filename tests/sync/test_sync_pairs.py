@@ -9,9 +9,7 @@ from odoo.addons.usercom_connector.sync.converters import CONVERTERS
 from odoo.addons.usercom_connector.sync.pairs import ODOO_TYPES, VALUE_TYPES, judge
 
 DOCS = Path(__file__).parents[2] / "docs" / "mapping.md"
-RELATIONS = {
-    "many2one": (None, "res.country", "res.country.state"),
-}
+RELATIONS = {"many2one": (None, "res.country", "res.country.state")}
 
 
 def pairs():
@@ -37,7 +35,7 @@ def docs_table():
             for value_type, several in columns:
                 verdict = judge(odoo_type, value_type, multiple=several, comodel=comodel)
                 arrow = "" if verdict.into or not verdict.converter else " →"
-                cells.append(f"`{verdict.converter}`{arrow}" if verdict.converter else "–")
+                cells.append(f"`{verdict.converter}`{arrow}" if verdict.converter else "-")
             lines.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

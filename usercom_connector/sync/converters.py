@@ -318,12 +318,17 @@ def _key(rule: FieldRule, word: str) -> str:
     return next((key for key, known in rule.choices if known == word), word)
 
 
+def _says_nothing(rule: FieldRule, word: str) -> bool:
+    # It is also what a read shows after nothing was written, so it is no value on either side.
+    return rule.value_type == "gender" and word == "unknown"
+
+
 def _read_word(rule: FieldRule, text: str, context: Context) -> str | None:
     """A word as it was read; of two that mean the same value, the one that is written."""
     words = [word for _key, word in rule.choices]
     # A choice may have spaces that a clean text has not.
     word = text if text in words else values.text(text)
-    if word is None or (rule.value_type == "gender" and word == "unknown" and word not in words):
+    if word is None or _says_nothing(rule, word):
         return None
     key = _key(rule, word)
     is_unknown = word not in words and bool(rule.choices) and rule.unknown == SKIP
@@ -338,7 +343,8 @@ def _choice(rule: FieldRule, raw: Any, context: Context, there: bool) -> str | N
     if text is not None and there:
         return _read_word(rule, text, context)
     key = text if text in dict(rule.choices) else values.text(text)
-    return None if key is None else _word(rule, key)
+    word = None if key is None else _word(rule, key)
+    return None if word is None or _says_nothing(rule, word) else word
 
 
 def _choose(rule: FieldRule, value: Any, context: Context) -> Any:
