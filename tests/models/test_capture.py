@@ -119,7 +119,7 @@ class TestCapture(Capturing, TransactionCase):
     def test_a_field_that_is_not_mapped(self):
         with self.nothing_noted():
             self.jan.write({"comment": "x", "function": "CEO", "ref": "7", "vat": "PL1234567883"})
-            self.jan.write({"lang": "en_US", "street": "Długa 1", "zip": "80-001"})
+            self.jan.write({"lang": "en_US", "street2": "Długa 1", "function": "Boss"})
             self.jan.message_post(body="Hello")
 
     def test_two_contacts_each_with_their_own_field(self):
@@ -250,8 +250,8 @@ class TestCapture(Capturing, TransactionCase):
 
     def test_an_address_that_is_not_mapped_goes_anywhere(self):
         with self.nothing_noted():
-            self.firm.write({"street": "Długa 1"})
-            self.assertEqual(self.anna.street, "Długa 1")
+            self.firm.write({"street2": "Długa 1"})
+            self.assertEqual(self.anna.street2, "Długa 1")
 
     def test_only_those_whose_address_really_changes(self):
         self.firm.city = "Gdynia"
@@ -515,6 +515,7 @@ class TestCaptureOverHttp(Capturing, HttpCase):
             "email": partner.email,
             "phone": partner.phone,
             "street": partner.street,
+            "street2": partner.street2 or "",
             "city": partner.city,
             "zip": partner.zip,
             "country_id": partner.country_id.id,
@@ -534,8 +535,8 @@ class TestCaptureOverHttp(Capturing, HttpCase):
         self.submit(partner, city="Sopot", use_delivery_as_billing="true")
         self.assertEqual(partner.city, "Sopot")
         self.assert_rows(partner)
-        self.submit(partner, street="Krótka 2")
-        self.assertEqual((partner.street, self.rows()), ("Krótka 2", []))
+        self.submit(partner, street2="Krótka 2")
+        self.assertEqual((partner.street2, self.rows()), ("Krótka 2", []))
 
     def test_portal_new_address(self):
         self.authenticate("capture_portal", "capture_portal")

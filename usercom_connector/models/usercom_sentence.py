@@ -27,12 +27,12 @@ class UsercomSentence(models.AbstractModel):
 
     @api.model
     def _field_name(self, attribute):
-        rule = next((r for r in mapping.FIXED_MAPPING if r.attribute == attribute), None)
         if attribute == mapping.EMAIL_CONSENT:
             return self.env._("E-mail consent")
-        if rule is None:
-            return attribute
-        return self.env["res.partner"]._fields[rule.odoo_field]._description_string(self.env)
+        # sudo: only the name of a field, in a sentence about a contact that the reader may see.
+        lines = self.env["usercom.mapping"].sudo()
+        line = lines.search([("attribute_id.name_std", "=", attribute)], limit=1)
+        return line.odoo_label or attribute
 
     @api.model
     def _contact_names(self, partner_ids):
