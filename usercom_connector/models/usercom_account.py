@@ -1,5 +1,6 @@
 import json
 import secrets
+import time
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
@@ -8,10 +9,13 @@ from odoo.fields import Domain
 from odoo.tools import SQL, ormcache
 
 from .. import client
-from ..sync import mapping
+from ..sync import mapping, pacing
+from ..tools.limiter import Limiter
 from ..tools.quiet_sql import quiet_sql
 
 KEY_LENGTH = 64
+#: So long somebody who clicked waits for the call's turn, and then for its answer.
+CLICK_SECONDS = 2
 
 
 class UsercomAccount(models.Model):
@@ -118,6 +122,17 @@ class UsercomAccount(models.Model):
         help="So many contacts are created within 24 hours on each side. Then creation waits, "
         "everything else goes on, and somebody is asked.",
     )
+    rate_start = fields.Float(
+        "Calls a Second at First",
+        default=pacing.FIRST_RATE,
+        required=True,
+        help="How fast User.com is called before anything is known of its limit.",
+    )
+    rate_ceiling = fields.Float(
+        "Calls a Second at Most",
+        help="User.com is never called faster than this. 0: as fast as it allows, which is found "
+        "out.",
+    )
     stream_ids = fields.One2many("usercom.stream", "account_id", readonly=True)
     binding_count = fields.Integer(compute="_compute_counts")
     change_count = fields.Integer(compute="_compute_counts")
@@ -129,6 +144,9 @@ class UsercomAccount(models.Model):
     )
     _creation_limit_positive = models.Constraint(
         "CHECK(creation_limit >= 0)", "The ceiling of creations cannot be negative."
+    )
+    _rates_positive = models.Constraint(
+        "CHECK(rate_start > 0 AND rate_ceiling >= 0)", "The rate of calls cannot be negative."
     )
 
     # === COMPUTE METHODS === #
@@ -384,6 +402,7 @@ class UsercomAccount(models.Model):
         self.ensure_one()
         try:
             with self._client() as usercom:
+                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT)
                 usercom.create_attribute(mapping.EMAIL_CONSENT, "boolean")
         except client.UserComError as error:
             code = str(error.kind)
@@ -559,7 +578,11 @@ class UsercomAccount(models.Model):
         """
         self.ensure_one()
         # sudo: the key is readable to nobody; it goes from here into the request's header.
-        return client.UserCom(client.base_url(self.subdomain), self.sudo().rest_key or "")
+        rest_key = self.sudo().rest_key or ""
+        limiter = Limiter(
+            self.env.cr.dbname, self.id, start=self.rate_start, ceiling=self.rate_ceiling
+        )
+        return client.UserCom(client.base_url(self.subdomain), rest_key, limiter=limiter)
 
     def _address_trouble(self):
         """The code for what keeps the account from having an address that can be called."""
@@ -573,7 +596,7 @@ class UsercomAccount(models.Model):
         except ValueError:
             return self._address_trouble(), ()
         with usercom:
-            result = usercom.probe()
+            result = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT).probe()
         return result.code, result.attributes
 
     def _paused_by_refusal(self):
