@@ -78,7 +78,7 @@ def call_for(limiter, seconds, threads=4, priority=EDIT):
 
     def work():
         try:
-            while True:
+            while time.monotonic() < deadline:
                 limiter.acquire(priority, deadline)
                 taken.append(time.monotonic())
         except client.NotSent:
@@ -227,6 +227,19 @@ def test_a_turn_that_does_not_come_in_time_is_no_failure(database, account):
         with pytest.raises(client.NotSent) as caught:
             one.acquire(EDIT, soon(0.2))
         assert 0 < caught.value.retry_after <= 2.1
+
+
+def test_what_took_until_after_the_deadline_to_read_is_written_all_the_same(database, account):
+    with limiter(database, account, start=100) as one:
+        one.acquire(EDIT, soon())
+        time.sleep(0.05)
+        one.acquire(EDIT, soon(-1))  # there is one to be had
+        one.throttled(one.acquire(EDIT, soon(-1)), 0.1)
+        with pytest.raises(client.Throttled) as caught:
+            one.acquire(EDIT, soon(-1))
+        assert not isinstance(caught.value, client.NotSent)
+        time.sleep(0.15)
+        one.acquire(EDIT, soon(-1))
 
 
 # Priorities

@@ -49,7 +49,10 @@ class Limiter(Protocol):
     """Says when a call may be made; serves several threads."""
 
     def acquire(self, priority: int, deadline: float) -> int:
-        """Wait for a permit, until the deadline (`time.monotonic()`). Raises Throttled, NotSent."""
+        """Wait for a permit, until the deadline (`time.monotonic()`); not at all if it is over.
+
+        Raises Throttled, NotSent.
+        """
 
     def throttled(self, permit: int, retry_after: float | None) -> None:
         """Tell that the call with this permit was answered 429."""

@@ -3,8 +3,8 @@
 User.com's limit is stated nowhere (usercom-api.md 1.9), so the rate feels its way. Until the first
 429 it doubles every second in which it is what holds calls back. A 429 halves it, and the rate
 at which calls really went through until then is remembered. It comes back quickly to a little
-below that, stays there long, and grows beyond it slowly at first and then faster, as a limit that was
-raised wants to be found as well. Halving and creeping alone would use three quarters of a limit.
+below that, stays there long, and grows beyond it slowly at first and then faster, because a limit
+that was raised wants to be found as well. Halving and creeping alone would use three quarters.
 
 Calls are given **slots**, moments that lie one over the rate apart, a few ahead of time.
 All times are seconds of one clock, that of the database.

@@ -81,7 +81,10 @@ class Limiter:
     # === WHAT THE CLIENT CALLS === #
 
     def acquire(self, priority: int, deadline: float) -> int:
-        """Wait for a permit.
+        """Wait for a permit, until the deadline.
+
+        One that needs no waiting is given after it as well, so that what took long to read is
+        written all the same.
 
         :param deadline: by ``time.monotonic()``.
         :raises client.Throttled: when User.com asked to wait until after the deadline.
@@ -127,11 +130,11 @@ class Limiter:
         """Go one step towards a permit: seconds to wait for the next one, ``None`` to call now."""
         now = time.monotonic()
         blocked = max(self._floor, self._local(self._pace.blocked_until))
-        if blocked > deadline:
+        if blocked > max(deadline, now):
             raise client.Throttled(blocked - now)
-        if now > deadline:
-            raise client.NotSent(max(self._local(self._pace.next_at) - now, 0.0))
         if self._waiting[0] != place:
+            if now > deadline:
+                raise client.NotSent(max(self._local(self._pace.next_at) - now, 0.0))
             return deadline - now + 0.001  # woken when the one before leaves
         while self._slots and self._slots[0] < now - KEPT_SECONDS:
             self._slots.popleft()
