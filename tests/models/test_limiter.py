@@ -149,6 +149,30 @@ def test_two_processes_share_one_rate(database, account):
     assert min(counts) > 0
 
 
+def test_no_slot_is_given_twice_however_many_take_at_once(database, account):
+    given = []
+
+    def work():
+        with limiter(database, account, start=1000) as one:
+            for _ in range(150):
+                one._slots.clear()
+                one._take(CONSENT)
+                given.append(len(one._slots))
+            one._slots.clear()
+            assert not one._alone_until
+
+    with limiter(database, account, start=1000) as one:
+        one.acquire(EDIT, soon())
+    before = row(database, account).sent
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(given) == 4 * 150
+    assert row(database, account).sent - before == sum(given) > 200
+
+
 def test_a_take_in_sql_is_the_rule(database, account):
     """The statement does what ``sync.pacing.take`` does."""
     with limiter(database, account) as one:

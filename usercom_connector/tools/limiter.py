@@ -341,8 +341,6 @@ class Limiter:
         cr, self._cr = self._cr, None
         if cr is not None:
             with contextlib.suppress(psycopg2.Error):
-                cr.connection.autocommit = False
-            with contextlib.suppress(psycopg2.Error):
                 cr.close()
 
     def _go_alone(self, error: psycopg2.Error) -> None:
