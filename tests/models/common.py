@@ -1,11 +1,12 @@
 """What the tests of the models share: an account that is tied to a simulator of its own."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from unittest.mock import patch
 
 import requests
 from odoo import SUPERUSER_ID, api, fields
+from odoo.sql_db import db_connect
 from odoo.tests.common import TransactionCase, tagged
 
 from simulator.testing import running_simulator
@@ -42,6 +43,7 @@ class SyncCase(TransactionCase):
                 "database_uuid": account._database_uuid(),
                 "create_in_odoo": True,
                 "create_in_usercom": True,
+                "rate_start": 1000,  # tests need not begin slowly
             }
         )
 
@@ -57,6 +59,7 @@ class SyncCase(TransactionCase):
         self.sim.reset()
         self.sim.add_attribute("email_consent", "boolean")
         self.enterContext(self.enter_registry_test_mode())
+        self.forget_pace()
 
     # === WORK === #
 
@@ -86,6 +89,13 @@ class SyncCase(TransactionCase):
         for model in ("usercom.change", "usercom.ping"):
             self.env[model].search([("due_at", "!=", False)]).due_at = fields.Datetime.now()
         self.env["usercom.stream"].search([]).rest_until = False
+        self.forget_pace()
+
+    def forget_pace(self):
+        """Drop what the limiter keeps outside of the test's transaction."""
+        with closing(db_connect(self.env.cr.dbname).cursor()) as cr:
+            cr.execute("DELETE FROM usercom_limiter")
+            cr.commit()
 
     def changes(self):
         return self.env["usercom.change"].search([("account_res_id", "=", self.account.id)])

@@ -116,8 +116,14 @@ class TestAgainLater(FailureCase):
     def test_redirect(self):
         self.check_push("redirect", kind="redirect")
 
-    def test_429(self):
-        self.check_push("throttled", attempts=0, kind="429")
+    def test_a_short_429_is_waited_out_within_the_round(self):
+        partner = self.make_linked()
+        partner.city = "Gdynia"
+        self.sim.fault("429", **PUT)
+        self.push()
+        self.assertEqual(self.there(partner)["city"], "Gdynia")
+        self.assertEqual(self.sim.calls.count("PUT", "/users/:id/"), 2)
+        self.assertFalse(self.changes())
 
     def test_429_with_retry_after(self):
         self.check_push("throttled", attempts=0, kind="429", retry_after=30)
@@ -263,13 +269,28 @@ class TestAgainLater(FailureCase):
 
     def test_push_and_pull_rest_apart(self):
         partner = self.make_linked()
-        partner.city = "Gdynia"
-        self.sim.fault("429", retry_after=60, **PUT)
-        self.push()
+        for _ in range(3):
+            self.stream("push")._failed("server")
         self.sim.edit_contact(int(self.binding(partner).usercom_id), phone_number="+48600100200")
         self.ping(self.binding(partner).usercom_id)
         self.pull()
         self.assertEqual(partner.phone, "+48 600 100 200")
+
+    def test_a_429_stops_both_ways(self):
+        partner = self.make_linked()
+        partner.city = "Gdynia"
+        self.sim.fault("429", retry_after=60, **PUT)
+        self.push()
+        self.ping(self.binding(partner).usercom_id)
+        self.pull()
+        self.assertEqual([call["status"] for call in self.sim.calls()], [429])
+        self.assertEqual(self.changes().mapped("attempts"), [0])
+        self.assertEqual(self.pings().mapped("attempts"), [0])
+        self.make_due()
+        self.push()
+        self.pull()
+        self.assertFalse(self.changes() or self.pings())
+        self.assertEqual(self.there(partner)["city"], "Gdynia")
 
     def test_lost_answer_of_a_creation(self):
         for fault in ({"kind": "drop"}, {"kind": "504"}, {"kind": "half"}, {"kind": "not_json"}):
@@ -644,6 +665,7 @@ class TestConnectionTest(FailureCase):
         }.items():
             with self.subTest(code=code), self.impatient():
                 self.sim.clear_faults()
+                self.forget_pace()
                 self.sim.fault(times=None, **fault)
                 self.check(code)
 

@@ -4,7 +4,7 @@ Knows nothing of Odoo. Each fact about the API names the section of `usercom-api
 """
 
 from .address import base_url, overridden, subdomain_of
-from .api import MASS_STANDARD, ContactPage, Page, Upsert, UserCom
+from .api import MASS_STANDARD, ContactPage, Limiter, Page, Upsert, UserCom
 from .contact import Attribute, Company, Contact
 from .errors import (
     NON_FIELD,
@@ -12,6 +12,7 @@ from .errors import (
     AgainLater,
     Gone,
     Kind,
+    NotSent,
     RecordRefused,
     Throttled,
     UserComError,
@@ -30,6 +31,8 @@ __all__ = [
     "ContactPage",
     "Gone",
     "Kind",
+    "Limiter",
+    "NotSent",
     "Page",
     "ProbeResult",
     "RecordRefused",

@@ -1,5 +1,6 @@
 """The calls that the addon makes, with typed results and typed errors."""
 
+import copy
 import json
 import math
 import re
@@ -7,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 from . import log
@@ -18,6 +19,7 @@ from .errors import (
     Gone,
     Kind,
     RecordRefused,
+    Throttled,
     UserComError,
     refusal,
     retry_after_of,
@@ -68,6 +70,22 @@ class ContactPage:
     """How many objects of the page were no contacts that could be read."""
 
 
+class Limiter(Protocol):
+    """Says when a call may be made; serves several threads."""
+
+    def acquire(self, priority: int, deadline: float) -> int:
+        """Wait for a permit, until the deadline (`time.monotonic()`); not at all if it is over.
+
+        Raises Throttled, NotSent.
+        """
+
+    def throttled(self, permit: int, retry_after: float | None) -> None:
+        """Tell that the call with this permit was answered 429."""
+
+    def close(self) -> None:
+        """Give back what was not used."""
+
+
 class UserCom:
     """One account's API. One instance serves several threads.
 
@@ -75,6 +93,9 @@ class UserCom:
     connecting (each address of the host), and for the exchange as a whole. Nothing is repeated and
     no redirect is followed; a call either gives what it says or raises a UserComError. With an
     empty or impossible key each call raises AccountRefused.
+
+    With a `limiter` each call waits for its permit, and one that is answered 429 waits and is
+    repeated, for it had no effect: until the deadline of `within`, or as long as for an answer.
     """
 
     def __init__(
@@ -84,9 +105,14 @@ class UserCom:
         *,
         timeout: tuple[float, float] = (4.0, 10.0),
         pool_size: int = 16,
+        limiter: Limiter | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._transport = Transport(key, timeout, pool_size)
+        self._limiter = limiter
+        self._patience = timeout[1]
+        self._deadline: float | None = None
+        self._priority = 1
 
     def __repr__(self) -> str:
         return f"<UserCom {self.base_url}>"
@@ -100,6 +126,17 @@ class UserCom:
     def close(self) -> None:
         """Close the connections that are kept open for the next call."""
         self._transport.close()
+        if self._limiter is not None:
+            self._limiter.close()
+
+    def within(self, deadline: float, priority: int = 1) -> "UserCom":
+        """Give the same API for calls that wait for permits until `deadline` (`time.monotonic()`).
+
+        `priority`: 0 consents, 1 edits, 2 bulk work. It shares the connections, and is not closed.
+        """
+        view = copy.copy(self)
+        view._deadline, view._priority = deadline, priority
+        return view
 
     def probe(self) -> ProbeResult:
         """Test the connection: read once, write once without effect; raises no UserComError."""
@@ -450,6 +487,22 @@ class UserCom:
         return self._exchange(method, target, _encoded(values), one=one)
 
     def _exchange(
+        self, method: str, target: str, body: bytes | None = None, *, one: bool = False
+    ) -> Any:
+        """Make one call when the limiter lets it; again after a 429, for it had no effect."""
+        if self._limiter is None:
+            return self._once(method, target, body, one=one)
+        deadline = self._deadline
+        if deadline is None:
+            deadline = time.monotonic() + self._patience
+        while True:
+            permit = self._limiter.acquire(self._priority, deadline)
+            try:
+                return self._once(method, target, body, one=one)
+            except Throttled as error:
+                self._limiter.throttled(permit, error.retry_after)
+
+    def _once(
         self, method: str, target: str, body: bytes | None = None, *, one: bool = False
     ) -> Any:
         started = time.monotonic()

@@ -3,6 +3,7 @@
 ==============  =====================================================================
 AgainLater      the row waits and goes again; `retry_after` says how long, if known
 Throttled       the same, and it does not count as an attempt (429)
+NotSent         the same: the round's time ended before the call's turn came
 RecordRefused   this record is parked until it, or the mapping, changes
 AccountRefused  the account pauses until a person has tested it
 Gone            the contact was there and is not any more
@@ -103,6 +104,10 @@ class Throttled(AgainLater):
 
     def __init__(self, retry_after: float | None = None) -> None:
         super().__init__(Kind.THROTTLED, 429, retry_after)
+
+
+class NotSent(Throttled):
+    """Nothing was sent, or nothing that took effect: the time ended before the call's turn."""
 
 
 class RecordRefused(UserComError):

@@ -1,6 +1,7 @@
 # In the order in which they build on each other.
 from . import usercom_sentence
 from . import usercom_account
+from . import usercom_limiter
 from . import usercom_stream
 from . import usercom_binding
 from . import usercom_conflict

@@ -6,7 +6,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..sync import consent, converters, mapping, values
-from .usercom_queue import EDIT
+from ..sync.pacing import EDIT
 
 #: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
 #: is captured besides (``usercom.account._captured_fields``).

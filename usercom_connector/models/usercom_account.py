@@ -1,6 +1,7 @@
 import ast
 import json
 import secrets
+import time
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
@@ -11,10 +12,13 @@ from odoo.tools import SQL, ormcache
 from odoo.tools.mail import email_normalize
 
 from .. import client
-from ..sync import converters, mapping
+from ..sync import converters, mapping, pacing
+from ..tools.limiter import Limiter
 from ..tools.quiet_sql import quiet_sql
 
 KEY_LENGTH = 64
+#: So long somebody who clicked waits for the call's turn, and then for its answer.
+CLICK_SECONDS = 2
 
 
 #: Active people and companies whom one can reach; internal users are staff, not customers.
@@ -147,6 +151,17 @@ class UsercomAccount(models.Model):
         "is no longer synchronised, and deleted nowhere.",
     )
     participant_count = fields.Integer("Take Part Now", compute="_compute_participant_count")
+    rate_start = fields.Float(
+        "Calls a Second at First",
+        default=pacing.FIRST_RATE,
+        required=True,
+        help="How fast User.com is called before anything is known of its limit.",
+    )
+    rate_ceiling = fields.Float(
+        "Calls a Second at Most",
+        help="User.com is never called faster than this. 0: as fast as it allows, which is found "
+        "out.",
+    )
     stream_ids = fields.One2many("usercom.stream", "account_id", readonly=True)
     contact_mapping_ids = fields.One2many(
         "usercom.mapping",
@@ -176,6 +191,9 @@ class UsercomAccount(models.Model):
     )
     _creation_limit_positive = models.Constraint(
         "CHECK(creation_limit >= 0)", "The ceiling of creations cannot be negative."
+    )
+    _rates_positive = models.Constraint(
+        "CHECK(rate_start > 0 AND rate_ceiling >= 0)", "The rate of calls cannot be negative."
     )
 
     # === COMPUTE METHODS === #
@@ -473,6 +491,7 @@ class UsercomAccount(models.Model):
         self.ensure_one()
         try:
             with self._client() as usercom:
+                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT)
                 usercom.create_attribute(mapping.EMAIL_CONSENT, "boolean")
         except client.UserComError as error:
             code = str(error.kind)
@@ -701,7 +720,11 @@ class UsercomAccount(models.Model):
         """
         self.ensure_one()
         # sudo: the key is readable to nobody; it goes from here into the request's header.
-        return client.UserCom(client.base_url(self.subdomain), self.sudo().rest_key or "")
+        rest_key = self.sudo().rest_key or ""
+        limiter = Limiter(
+            self.env.cr.dbname, self.id, start=self.rate_start, ceiling=self.rate_ceiling
+        )
+        return client.UserCom(client.base_url(self.subdomain), rest_key, limiter=limiter)
 
     def _address_trouble(self):
         """The code for what keeps the account from having an address that can be called."""
@@ -715,7 +738,7 @@ class UsercomAccount(models.Model):
         except ValueError:
             return self._address_trouble(), ()
         with usercom:
-            result = usercom.probe()
+            result = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT).probe()
         return result.code, result.attributes
 
     def _paused_by_refusal(self):
@@ -821,10 +844,12 @@ class UsercomAccount(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                INSERT INTO usercom_change (account_res_id, partner_res_id, due_at, attempts)
-                SELECT account_id, partner_id, %s, 0 FROM %s
+                INSERT INTO usercom_change
+                            (account_res_id, partner_res_id, due_at, attempts, priority)
+                SELECT account_id, partner_id, %s, 0, %s FROM %s
                 """,
                 now,
+                pacing.BULK,
                 linked,
             )
         )
@@ -832,11 +857,13 @@ class UsercomAccount(models.Model):
             self.env.cr.execute(
                 SQL(
                     """
-                    INSERT INTO usercom_ping (account_res_id, lookup, value, due_at, attempts)
-                    SELECT account_id, 'id', usercom_id, %s, 0 FROM %s
+                    INSERT INTO usercom_ping
+                                (account_res_id, lookup, value, due_at, attempts, priority)
+                    SELECT account_id, 'id', usercom_id, %s, 0, %s FROM %s
                        AND usercom_id IS NOT NULL
                     """,
                     now,
+                    pacing.BULK,
                     linked,
                 )
             )

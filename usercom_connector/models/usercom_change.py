@@ -6,6 +6,7 @@ from odoo.tools import SQL, split_every
 
 from .. import client
 from ..sync import consent, mapping
+from ..sync.pacing import CONSENT, EDIT
 from ..tools import exchange
 from .usercom_binding import Read
 from .usercom_queue import RECORDED_TOGETHER
@@ -98,7 +99,11 @@ class UsercomChange(models.Model):
         to_look_up = [job for job in jobs if job.binding_id is None]
         if to_look_up:
             began = consent.moment()
-            answers = exchange.run_all(to_look_up, partial(exchange.look_up, usercom), deadline)
+            answers = exchange.run_all(
+                to_look_up,
+                lambda job: exchange.look_up(usercom.within(deadline, job.priority), job),
+                deadline,
+            )
             jobs = [job for job in jobs if job.binding_id is not None]
             for some in split_every(RECORDED_TOGETHER, answers):
                 jobs += self._in_transaction(partial(self._bind, account, stream, some, began))
@@ -106,7 +111,12 @@ class UsercomChange(models.Model):
                 return done  # the look-up was answered by a 429, or by a refusal of the account
         began = consent.moment()
         calls = exchange.in_fewest_calls(jobs)
-        answers = exchange.run_all(calls, partial(exchange.send_any, usercom), deadline)
+        calls.sort(key=lambda call: call.priority)
+        answers = exchange.run_all(
+            calls,
+            lambda call: exchange.send_any(usercom.within(deadline, call.priority), call),
+            deadline,
+        )
         answers = exchange.by_contact(answers)
         for some in split_every(RECORDED_TOGETHER, answers):
             self._in_transaction(partial(self._record, account, stream, some, began))
@@ -155,7 +165,11 @@ class UsercomChange(models.Model):
                 if email or phone:
                     jobs.append(
                         exchange.PushJob(
-                            partner_id=partner_id, row_ids=rows._ids, email=email, phone=phone
+                            partner_id=partner_id,
+                            row_ids=rows._ids,
+                            priority=rows._first_priority(),
+                            email=email,
+                            phone=phone,
                         )
                     )
                 else:
@@ -167,9 +181,13 @@ class UsercomChange(models.Model):
         """What these rows have to send, noted in the binding; nothing where there is nothing."""
         binding._note_unsent(snapshot)
         job = binding._job(snapshot, self._ids, tried)
-        if job:
-            binding._note_sending(job)
-        return job
+        if not job:
+            return None
+        binding._note_sending(job)
+        return replace(job, priority=CONSENT if job.consent is False else self._first_priority())
+
+    def _first_priority(self):
+        return min((row.priority for row in self), default=EDIT)
 
     @api.model
     def _bind(self, account, stream, answers, began):

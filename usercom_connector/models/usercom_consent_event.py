@@ -3,7 +3,7 @@ from odoo.tools import SQL
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent
-from .usercom_queue import CONSENT, EDIT
+from ..sync.pacing import CONSENT, EDIT
 
 
 class UsercomConsentEvent(models.Model):

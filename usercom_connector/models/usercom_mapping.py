@@ -4,9 +4,9 @@ from odoo.tools import SQL
 
 from .. import client
 from ..sync import mapping, pairs
+from ..sync.pacing import BULK
 from ..tools import field_path
 from .usercom_attribute import CONTENT_TYPES
-from .usercom_queue import BULK
 
 #: The longest name of an attribute (usercom-api.md, section 1.7).
 LONGEST_NAME = 32

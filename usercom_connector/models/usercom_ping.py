@@ -7,9 +7,10 @@ from odoo.tools import SQL, hmac, split_every
 
 from .. import client
 from ..sync import consent, converters, mapping, values
+from ..sync.pacing import EDIT
 from ..tools import exchange
 from .usercom_binding import Read
-from .usercom_queue import EDIT, RECORDED_TOGETHER
+from .usercom_queue import RECORDED_TOGETHER
 
 #: So many seconds a call that may be the echo of a push waits for the push to be recorded.
 ECHO_WAITS = 10
@@ -118,6 +119,7 @@ class UsercomPing(models.Model):
         revisions = self._in_transaction(lambda: self._plan(account, groups))
         jobs = [subject for subject, rows in groups.items() if subject[0] != "none"]
         began = consent.moment()
+        usercom = usercom.within(deadline)
         answers = exchange.run_all(jobs, lambda subject: exchange.read(usercom, *subject), deadline)
         for some in split_every(RECORDED_TOGETHER, answers):
             self._in_transaction(

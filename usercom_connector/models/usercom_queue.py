@@ -29,8 +29,6 @@ BATCH_SIZE, LARGEST_BATCH = 50, 400
 RECORDED_TOGETHER = 50
 #: What is due later than this is found by a regular run of the scheduled action.
 LONGEST_TIMER_SECONDS = 300
-#: Consents go first, then what somebody edits, then what goes out to many.
-CONSENT, EDIT, BULK = range(3)
 SERIALIZATION_TRIES = 5
 #: So often a row that met an existing binding is tried again, before it counts as a defect.
 RACE_TRIES = 5

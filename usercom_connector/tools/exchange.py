@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from .. import client
-from ..sync import converters, mapping, values
+from ..sync import converters, mapping, pacing, values
 
 THREADS = 8
 #: So many contacts are named in one mass update; how many may be is not known (usercom-api.md 8.9).
@@ -57,6 +57,7 @@ class PushJob:
     never_asked: bool = False
     tried: bool = False
     alone: bool = False
+    priority: int = pacing.EDIT
 
 
 class RefusedTogether(Exception):  # noqa: N818 (an outcome like the others here)
@@ -68,6 +69,10 @@ class MassJob:
     """One body that is to be written to many contacts, an attribute a call."""
 
     jobs: tuple[PushJob, ...]
+
+    @property
+    def priority(self) -> int:
+        return min(job.priority for job in self.jobs)
 
 
 @dataclass(frozen=True)
@@ -301,7 +306,7 @@ def read(usercom: client.UserCom, lookup: str, value: str) -> list[client.Contac
 def run_all(
     jobs: Sequence[Job], work: Callable[[Job], Answer], deadline: float
 ) -> list[tuple[Job, Answer | Exception | None]]:
-    """Do the work of all jobs, several at a time.
+    """Do the work of all jobs, several at a time, in their order.
 
     Nothing new is begun after the deadline (``time.monotonic()``), after a refusal that concerns
     the whole account, after a 429 or after some transport failures in a row.
@@ -317,6 +322,8 @@ def run_all(
             return None
         try:
             answer = work(job)
+        except client.NotSent:
+            return None  # its turn did not come
         except (client.AccountRefused, client.Throttled) as error:
             stop = True
             return error

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ..sync import pacing
+
 
 class UsercomCreation(models.TransientModel):
     """Switches one kind of creation on, after saying how many contacts it will be now."""
@@ -81,11 +83,13 @@ class UsercomCreation(models.TransientModel):
         self.env.cr.execute(
             SQL(
                 """
-                INSERT INTO usercom_change (account_res_id, partner_res_id, due_at, attempts)
-                SELECT %s, id, %s, 0 FROM (%s) AS contact
+                INSERT INTO usercom_change
+                            (account_res_id, partner_res_id, due_at, attempts, priority)
+                SELECT %s, id, %s, 0, %s FROM (%s) AS contact
                 """,
                 self.account_id.id,
                 fields.Datetime.now(),
+                pacing.BULK,
                 found.subselect(),
             )
         )
