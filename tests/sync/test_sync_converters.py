@@ -343,6 +343,23 @@ def test_no_integer(value):
     assert code_of(read, rule_of("integer", None, "float", False), value) == "wrong_type_there"
 
 
+@pytest.mark.parametrize(("value", "expected"), [(12, "12"), (-2.5, "-2.5"), (0, "0")])
+def test_a_number_shown_for_a_text_is_its_digits(value, expected):
+    assert read(mapping.CITY, value) == expected
+
+
+def test_no_text():
+    for value in (float("nan"), float("inf"), 10**5000, True, False, {}, [[1]]):
+        assert code_of(read, mapping.CITY, value) == "wrong_type_there"
+
+
+def test_an_attribute_that_takes_several_is_written_as_a_list():
+    several = rule_of("selection", None, "fixed", True)
+    assert wire_of(several, "Choice A") == ["Choice A"]
+    assert wire_of(rule_of("char", None, "phones", False), "+48600100200") == ["+48600100200"]
+    assert wire_of(rule_of("boolean", None, "fixed", True), True) == ["yes"]
+
+
 def test_numbers_as_text():
     rule = rule_of("float", None, "string", False)
     assert wire_of(rule, 12.0) == "12"
