@@ -10,7 +10,7 @@ from .. import client
 from ..sync import consent, converters, mapping
 from ..tools import exchange
 from ..tools.worker_lock import worker_lock
-from .usercom_binding import BusyError, Read
+from .usercom_binding import Read
 from .usercom_queue import RECORDED_TOGETHER
 
 _logger = logging.getLogger(__name__)
