@@ -29,7 +29,9 @@ class SyncCase(TransactionCase):
         cls.addClassCleanup(stack.close)
         cls.sim = stack.enter_context(running_simulator())
         stack.enter_context(patch.dict(os.environ, {"USERCOM_BASE_URL": cls.sim.url}))
-        cls.account = cls.env["usercom.account"].create({"name": "Test", "subdomain": "acme"})
+        cls.account = cls.env["usercom.account"].create(
+            {"name": "Test", "subdomain": "acme", "poll_minutes": 0}
+        )
         cls.connect(cls.account)
         # The sample contacts of other tests' modules are none of this test's business.
         cls.env["usercom.change"].search([]).unlink()

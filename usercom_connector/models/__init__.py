@@ -7,6 +7,7 @@ from . import usercom_binding
 from . import usercom_conflict
 from . import usercom_consent_event
 from . import usercom_queue
+from . import usercom_listing
 from . import usercom_change
 from . import usercom_ping
 from . import usercom_attribute

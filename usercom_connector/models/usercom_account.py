@@ -162,6 +162,21 @@ class UsercomAccount(models.Model):
         help="User.com is never called faster than this. 0: as fast as it allows, which is found "
         "out.",
     )
+    poll_minutes = fields.Integer(
+        "Look for Changes Every (Minutes)",
+        default=15,
+        required=True,
+        tracking=True,
+        help="Odoo asks User.com so often what has changed there, in case a call of User.com got "
+        "lost. 0: never.",
+    )
+    poll_at = fields.Datetime("Next Look", compute="_compute_lists")
+    polled_at = fields.Datetime("Last Look", compute="_compute_lists")
+    survey_state = fields.Selection(
+        lambda self: self.env["usercom.stream"]._fields["state"]._description_selection(self.env),
+        compute="_compute_lists",
+    )
+    survey_progress = fields.Char("List of All", compute="_compute_lists")
     stream_ids = fields.One2many("usercom.stream", "account_id", readonly=True)
     contact_mapping_ids = fields.One2many(
         "usercom.mapping",
@@ -194,6 +209,9 @@ class UsercomAccount(models.Model):
     )
     _rates_positive = models.Constraint(
         "CHECK(rate_start > 0 AND rate_ceiling >= 0)", "The rate of calls cannot be negative."
+    )
+    _poll_minutes_positive = models.Constraint(
+        "CHECK(poll_minutes >= 0)", "The time between two looks for changes cannot be negative."
     )
 
     # === COMPUTE METHODS === #
@@ -305,6 +323,23 @@ class UsercomAccount(models.Model):
                 (account.id, False), 0
             )
 
+    @api.depends("stream_ids")
+    @api.depends_context("lang")
+    def _compute_lists(self):
+        for account in self:
+            poll, survey = account._stream("poll"), account._stream("survey")
+            account.poll_at, account.polled_at = poll.due_at, poll.last_success_at
+            account.survey_state = survey.state
+            account.survey_progress = survey.state and self.env._(
+                "%(state)s: %(contacts)s of %(total)s contacts read, %(linked)s linked, "
+                "%(unmatched)s in User.com only",
+                state=dict(survey._fields["state"]._description_selection(self.env))[survey.state],
+                contacts=survey.contacts,
+                total=survey.total,
+                linked=survey.linked,
+                unmatched=survey.unmatched,
+            )
+
     @api.depends("participant_domain", "company_id")
     def _compute_participant_count(self):
         # sudo: a number, and it concerns all contacts of the account's companies.
@@ -407,6 +442,8 @@ class UsercomAccount(models.Model):
         if "creation_limit" in vals:
             self._release("ceiling")
             self._answered("ceiling")
+        if "poll_minutes" in vals:
+            self._plan_poll()
         return result
 
     def unlink(self):
@@ -537,6 +574,30 @@ class UsercomAccount(models.Model):
             self.env._("Paste the new headers into the automations in User.com now."),
             "warning",
         )
+
+    def action_link_existing(self):
+        """Link all that are on both sides, by a list of everybody in User.com. Creates nobody."""
+        self.ensure_one()
+        if self.state != "running":
+            raise UserError(self.env._("Start the account first."))
+        self._request_survey()
+        return self._notify(
+            self.env._("Linking has begun"),
+            self.env._(
+                "Odoo reads the list of all contacts in User.com, a page at a time, and links "
+                "those that are in Odoo, too. Nobody is created."
+            ),
+            "success",
+            sticky=False,
+        )
+
+    def action_stop_survey(self):
+        """Give up reading the list of all contacts. What was linked stays so."""
+        for account in self:
+            # sudo: streams are not edited by hand; who may edit the account may stop its work.
+            survey = account.sudo()._stream("survey")
+            if survey.state in ("requested", "running"):
+                survey._end_survey("cancelled")
 
     def action_switch_creation(self):
         """Open the dialog that says how many contacts would be created, before it switches."""
@@ -868,6 +929,19 @@ class UsercomAccount(models.Model):
                 )
             )
         self._wake_all()
+
+    def _stream(self, direction):
+        return self.stream_ids.filtered(lambda stream: stream.direction == direction)
+
+    def _request_survey(self, creates=False):
+        # sudo: streams are not edited by hand; this is how an administrator sets one going.
+        self.env["usercom.stream"].sudo()._of(self, "survey")._request_survey(creates)
+
+    def _plan_poll(self):
+        # sudo: as above. An account that was never polled gets its stream with the first round.
+        for account in self.sudo():
+            account._stream("poll").due_at = account.poll_minutes and fields.Datetime.now()
+        self.env["usercom.ping"]._wake()
 
     def _wake_all(self):
         self.env["usercom.change"]._wake()

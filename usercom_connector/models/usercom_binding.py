@@ -1,4 +1,5 @@
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -414,6 +415,26 @@ class UsercomBinding(models.Model):
     def _is_in_flight(self):
         """Whether a call is under way that writes to this contact, or its answer was lost."""
         return merge.UNANSWERED in (self.base_odoo or {}).values()
+
+    def _is_shown_by(self, contact, rules, context):
+        """Whether this shows the contact as the base has it, so that there is nothing to record.
+
+        :param rules: of the account, and ``context`` as well.
+        """
+        base = self.base_usercom or {}
+        context = replace(context, country=self.partner_id.country_id.code or context.country)
+        theirs, notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        agreed = values.boolean(contact.get(mapping.EMAIL_CONSENT))
+        known = [notice for notice in self.notices or () if notice[1].get("direction") == "in"]
+        return (
+            self.state == "linked"
+            and self.usercom_id == str(contact.id)
+            and contact.custom_id in (None, self.custom_id)
+            and not (contact.custom_id and self.send_custom_id)
+            and all(name in base and base[name] == value for name, value in theirs.items())
+            and agreed in (None, base.get(mapping.EMAIL_CONSENT))
+            and known == [[code, args | {"direction": "in"}] for code, args in notices]
+        )
 
     def _shown(self, rules):
         """What User.com shows of this contact if nobody has edited it there since.

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from odoo import api, fields, models
@@ -6,10 +7,17 @@ from odoo.tools import SQL, split_every
 
 from .. import client
 from ..sync import consent, mapping
-from ..sync.pacing import CONSENT, EDIT
+from ..sync.pacing import BULK, CONSENT, EDIT
 from ..tools import exchange
 from .usercom_binding import Read
 from .usercom_queue import RECORDED_TOGETHER
+from .usercom_stream import HELD_FOR
+
+#: Marks what waits for a survey that has not begun.
+NEXT_SURVEY = -1
+#: So many contacts are created at a time that a survey has not met: whoever appears in User.com
+#: after the look at what has changed there, and before the call, is not noticed.
+SURVEYED_TOGETHER = 300
 
 
 class UsercomChange(models.Model):
@@ -26,7 +34,13 @@ class UsercomChange(models.Model):
     partner_res_id = fields.Integer("Contact Number", required=True, readonly=True)
     partner_id = fields.Many2one("res.partner", "Contact", compute="_compute_partner_id")
 
+    survey = fields.Integer(
+        readonly=True,
+        help="The contact waits for this survey, or was not in User.com when it ended.",
+    )
+
     _due_idx = models.Index("(account_res_id, priority, due_at)")
+    _survey_idx = models.Index("(account_res_id) WHERE survey <> 0")
     _partner_idx = models.Index("(partner_res_id)")
 
     @api.depends("partner_res_id")
@@ -90,13 +104,142 @@ class UsercomChange(models.Model):
         )
         return {row.partner_res_id: row.problem for row in rows}
 
+    # === SURVEY === #
+
+    @api.model
+    def _append_for_survey(self, account, partners):
+        """Insert a row for each contact of a query, to wait for a survey that is asked for now.
+
+        One statement, however many: the database makes a row of each contact it finds.
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO usercom_change (account_res_id, partner_res_id, due_at, attempts,
+                                            priority, problem_code, survey)
+                SELECT %s, id, %s, 0, %s, 'listing', %s FROM (%s) AS contact
+                """,
+                account.id,
+                fields.Datetime.now() + HELD_FOR,
+                BULK,
+                NEXT_SURVEY,
+                partners,
+            )
+        )
+
+    @api.model
+    def _hold_for_survey(self, account, number):
+        """Let what is due for contacts that are not linked wait for a survey.
+
+        It saves them the look-up: the survey links whom it meets. Should it never end, they go by
+        themselves after a while.
+        """
+        self._update_survey(
+            account,
+            SQL(
+                "survey = %s, due_at = %s, problem_code = 'listing', problem_args = NULL",
+                number,
+                fields.Datetime.now() + HELD_FOR,
+            ),
+            SQL(
+                """
+                due_at IS NOT NULL AND (due_at <= %s OR survey <> 0) AND NOT EXISTS (
+                    SELECT FROM usercom_binding AS binding
+                     WHERE binding.account_id = account_res_id
+                       AND binding.partner_id = partner_res_id
+                )
+                """,
+                fields.Datetime.now(),
+            ),
+        )
+
+    @api.model
+    def _release_from_survey(self, account, number, is_complete):
+        """Let go on what waited for a survey.
+
+        :param is_complete: whether it has seen everybody. Then who is not linked is not there.
+        """
+        mark = SQL("survey") if is_complete else SQL("NULL")
+        self._update_survey(
+            account,
+            SQL("survey = %s, %s", mark, self._due_now()),
+            SQL("due_at IS NOT NULL AND survey IN (%s, %s)", NEXT_SURVEY, number),
+        )
+        self._wake()
+
+    @api.model
+    def _unmark_known(self, account, people):
+        """Have contacts looked up after all whose address or number a page of a list shows.
+
+        Where they were linked, that costs nothing.
+
+        :param people: attribute to canonical value of each.
+        """
+        emails = tuple({shown["email"] for shown in people if shown.get("email")}) or ("",)
+        numbers = {shown["phone_number"] for shown in people if shown.get("phone_number")}
+        updated = self._update_survey(
+            account,
+            SQL("survey = NULL, %s", self._due_now()),
+            SQL(
+                """
+                due_at IS NOT NULL AND survey <> 0 AND partner_res_id IN (
+                    SELECT id FROM res_partner WHERE email_normalized IN %s
+                     UNION ALL
+                    SELECT id FROM res_partner
+                     WHERE email_normalized IS NULL AND phone_sanitized IN %s
+                )
+                """,
+                emails,
+                tuple(numbers) or ("",),
+            ),
+        )
+        if updated:
+            self._wake()
+
+    @api.model
+    def _due_now(self):
+        return SQL("due_at = %s, problem_code = NULL, problem_args = NULL", fields.Datetime.now())
+
+    @api.model
+    def _update_survey(self, account, changes, condition):
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                "UPDATE usercom_change SET %s WHERE account_res_id = %s AND %s",
+                changes,
+                account.id,
+                condition,
+            )
+        )
+        self.invalidate_model(flush=False)
+        return self.env.cr.rowcount
+
+    @api.model
+    def _still_surveyed(self, account, partner_ids):
+        """Those of these contacts whose rows all say that the last survey did not meet them.
+
+        An edit since, which may be of the address, is a row that does not say so.
+        """
+        survey = self.env["usercom.stream"]._of(account, "survey")
+        rows = self.search(
+            [("account_res_id", "=", account.id), ("partner_res_id", "in", partner_ids)]
+        )
+        edited = rows.filtered(lambda row: not row.survey or row.survey != survey.complete)
+        return set(partner_ids) - set(edited.mapped("partner_res_id"))
+
     # === WORKING OFF === #
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
         done = len(groups)
         jobs = self._in_transaction(lambda: self._plan(account, groups))
-        to_look_up = [job for job in jobs if job.binding_id is None]
+        to_look_up = [job for job in jobs if job.binding_id is None and not job.surveyed]
+        surveyed = [job for job in jobs if job.binding_id is None and job.surveyed]
+        jobs = [job for job in jobs if job.binding_id is not None]
+        if surveyed:
+            bound, unsure = self._bind_surveyed(account, stream, usercom, surveyed, deadline)
+            jobs += bound
+            to_look_up += unsure
         if to_look_up:
             began = consent.moment()
             answers = exchange.run_all(
@@ -104,10 +247,11 @@ class UsercomChange(models.Model):
                 lambda job: exchange.look_up(usercom.within(deadline, job.priority), job),
                 deadline,
             )
-            jobs = [job for job in jobs if job.binding_id is not None]
             for some in split_every(RECORDED_TOGETHER, answers):
                 jobs += self._in_transaction(partial(self._bind, account, stream, some, began))
-            if stream._is_resting() or not account._may_run():
+        if surveyed or to_look_up:
+            may_go = self._in_transaction(lambda: not stream._is_resting() and account._may_run())
+            if not may_go:
                 return done  # the look-up was answered by a 429, or by a refusal of the account
         began = consent.moment()
         calls = exchange.in_fewest_calls(jobs)
@@ -175,6 +319,10 @@ class UsercomChange(models.Model):
                 else:
                     rows._park("no_address")  # what Odoo takes for one need not travel
         done._drop()
+        unknown = [job.partner_id for job in jobs if job.binding_id is None]
+        if unknown:
+            surveyed = self._still_surveyed(account, unknown)
+            jobs = [replace(job, surveyed=job.partner_id in surveyed) for job in jobs]
         return jobs
 
     def _job_of(self, binding, snapshot, tried=False):
@@ -190,14 +338,51 @@ class UsercomChange(models.Model):
         return min((row.priority for row in self), default=EDIT)
 
     @api.model
-    def _bind(self, account, stream, answers, began):
+    def _bind_surveyed(self, account, stream, usercom, jobs, deadline):
+        """Tie contacts to new User IDs that a survey has not met in User.com.
+
+        Right before, whoever has appeared there since the survey is taken in by way of the poll.
+
+        :return: list of jobs to send, and list of those that have to be looked up after all.
+        """
+        jobs = jobs[:SURVEYED_TOGETHER]  # the others are still due
+        began = consent.moment()
+        is_full = self._in_transaction(lambda: account._creations_left("odoo") <= 0)
+        # Where none is to be created, they are put off without a call.
+        ceiling = 0 if is_full else None
+        is_known = is_full or self.env["usercom.ping"]._catch_up(account, usercom, deadline)
+        if is_known is None:
+            rows = self.browse(row_id for job in jobs for row_id in job.row_ids)
+            later = {"due_at": fields.Datetime.now() + timedelta(seconds=1)}
+            self._in_transaction(lambda: rows.exists().write(later))
+            return [], []
+        if not is_known:
+            return [], jobs
+        bound = []
+        for some in split_every(RECORDED_TOGETHER, jobs):
+            bind = partial(self._bind_absent, account, stream, some, began, ceiling)
+            bound += self._in_transaction(bind)
+        return bound, []
+
+    @api.model
+    def _bind_absent(self, account, stream, jobs, began, places):
+        absent = self._still_surveyed(account, [job.partner_id for job in jobs])
+        met = [job for job in jobs if job.partner_id not in absent]
+        rows = self.browse(row_id for job in met for row_id in job.row_ids)
+        rows.exists().write({"survey": False, "due_at": fields.Datetime.now()})
+        answers = [(job, []) for job in jobs if job.partner_id in absent]
+        return self._bind(account, stream, answers, began, places)
+
+    @api.model
+    def _bind(self, account, stream, answers, began, places=None):
         """Tie each contact that was looked up to the one that was found, or to a new User ID.
 
         Committed before the first call that could create anything.
 
+        :param places: how many may be created at most, if that is not what the ceiling leaves.
         :return: list of jobs to send.
         """
-        places = [account._creations_left("odoo")]
+        places = [account._creations_left("odoo") if places is None else places]
         pieces = [
             (rows, job, answer)
             for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True)
@@ -247,8 +432,10 @@ class UsercomChange(models.Model):
             elif not account.create_in_usercom:
                 done += rows
             elif waiting := (ahead.get(job.email or job.phone) or bindings)._rows_creating():
+                rows.survey = False
                 rows._wait_behind(waiting)  # it will be found by the next look
             elif (job.email or job.phone) in {key for _rows, key, _partner in to_create}:
+                rows.survey = False
                 rows._wait(1, "being_created", partner_id=to_create[-1][2].id)
             elif left <= 0:
                 rows._wait_for_ceiling(account, "odoo")
@@ -315,7 +502,9 @@ class UsercomChange(models.Model):
         locked = existing._locked()
         for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True):
             binding = by_id.get(job.binding_id, bindings)
-            if isinstance(answer, client.Gone):
+            if answer is None and not job.tried and binding.state == "new":
+                binding.unlink()  # was not even tried: nothing has to be looked for next time
+            elif isinstance(answer, client.Gone):
                 binding._mark_gone()
                 rows._drop()
             elif rows._settle_failure(account, stream, answer):

@@ -20,7 +20,7 @@ class UsercomPing(models.Model):
     """A row that says "look at this contact in User.com". It holds no value to be believed."""
 
     _name = "usercom.ping"
-    _inherit = "usercom.queue"
+    _inherit = "usercom.listing"
     _description = "Contact to Read"
 
     _direction = "pull"
@@ -94,11 +94,21 @@ class UsercomPing(models.Model):
         :return: a digest, or ``None`` where the call does not show all that comes in.
         """
         contact = client.Contact.from_webhook(user)
+        return contact and self._digest_of(
+            account_id, contact, is_list=isinstance(user.get("attributes"), list)
+        )
+
+    @api.model
+    def _digest_of(self, account_id, contact, is_list=False):
+        """As :meth:`_digest_of_call`, of a contact.
+
+        :param is_list: whether custom attributes that it does not show have no value.
+        """
         rules, context = self.env["usercom.account"]._reading_of(account_id)
-        if contact is None or context is None:
+        if context is None:
             return None
         theirs, _notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
-        if isinstance(user.get("attributes"), list):
+        if is_list:
             # Such a list names the custom attributes that have a value.
             unset = [r.attribute for r in rules if not contact.has(r.attribute)]
             theirs |= dict.fromkeys(unset)
@@ -224,7 +234,7 @@ class UsercomPing(models.Model):
         found = bindings._find(account, [contact for _rows, contact in pieces])
         locked = bindings.union(*found.values())._locked()
         unknown = [piece for piece in pieces if not found[piece[1].id]]
-        reads, done = self._take_in(account, began, places, unknown)
+        reads, done, _aside = self._take_in(account, began, places, unknown, account.create_in_odoo)
         for rows, contact in pieces:
             binding = found[contact.id]
             if not binding:
@@ -246,10 +256,13 @@ class UsercomPing(models.Model):
         return []
 
     @api.model
-    def _take_in(self, account, began, places, pieces):
-        """Find the contacts in Odoo that these are, or create them where that is switched on.
+    def _take_in(self, account, began, places, pieces, creates):
+        """Find the contacts in Odoo that these are, or create them.
 
-        :return: binding id to the read that is to be absorbed, and the rows that are done.
+        :param pieces: list of (rows, contact); there need not be any rows.
+        :param creates: whether to create whom nobody in Odoo is.
+        :return: binding id to the read that is to be absorbed, the rows that are done, and the
+            contacts that have to wait, or need a person.
         """
         bindings = self.env["usercom.binding"]
         rules, context = account._rules(mapping.CONTACT), account._context()
@@ -260,7 +273,7 @@ class UsercomPing(models.Model):
         same = self.env["res.partner"]._usercom_same_people(account, shown.values())
         tied = bindings._of_partners(account, self.env["res.partner"].union(*same.values()))
         custom_ids = bindings._by_custom_id(account, [contact for _rows, contact in pieces])
-        reads, done, to_link, to_create, begun = {}, self.browse(), [], [], set()
+        reads, done, to_link, to_create, begun, aside = {}, self.browse(), [], [], set(), []
         for rows, contact in pieces:
             theirs = shown[contact.id]
             key = theirs.get("email") or theirs.get("phone_number")
@@ -269,10 +282,12 @@ class UsercomPing(models.Model):
                 continue
             if {contact.id, key} & begun:
                 rows._wait(0, "busy")  # one of these has just become this one, or its namesake
+                aside.append(contact)
                 continue
             people = same.get(key, self.env["res.partner"])
             partner = rows._only_candidate(account, people, tied, custom_ids.get(contact.custom_id))
             if partner is None:
+                aside.append(contact)
                 continue
             if binding := tied.get(partner.id):
                 # Deleted there and here again, or refused when we would have created it.
@@ -280,12 +295,13 @@ class UsercomPing(models.Model):
                 reads[binding.id] = Read(binding, contact, began)
             elif partner:
                 to_link.append((partner, contact, "matched"))
-            elif not account.create_in_odoo:
+            elif not creates:
                 # The number tells how many people wait: one may be called about by its e-mail, too.
                 rows._park("creation_off", usercom_id=str(contact.id))
                 continue
             elif places[0] <= len(to_create):
                 rows._wait_for_ceiling(account, "usercom")
+                aside.append(contact)
                 continue
             else:
                 to_create.append((contact, theirs))
@@ -298,7 +314,7 @@ class UsercomPing(models.Model):
         for binding, (_partner, contact, _origin) in zip(linked, to_link, strict=True):
             reads[binding.id] = Read(binding, contact, began)
         places[0] -= len(to_create)
-        return reads, done
+        return reads, done, aside
 
     def _only_candidate(self, account, same, tied, owner):
         """The contact in Odoo that one from User.com is.

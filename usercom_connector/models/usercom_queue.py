@@ -201,7 +201,8 @@ class UsercomQueue(models.AbstractModel):
             if stream._is_resting():
                 return 0
             groups = self._claim(account, stream.batch_size)
-            if not groups:
+            lists = self._lists_due(account)
+            if not groups and not lists:
                 return 0
             try:
                 usercom = account._client()
@@ -209,7 +210,18 @@ class UsercomQueue(models.AbstractModel):
                 account._pause(account._address_trouble())
                 return 0
             with usercom:
-                return self._process(account, stream, usercom, groups, deadline)
+                done = self._process(account, stream, usercom, groups, deadline) if groups else 0
+                # In turns, so that neither holds up the other.
+                return done + self._read_pages(account, lists, usercom, deadline)
+
+    @api.model
+    def _lists_due(self, account):
+        """The streams of the account with a page that this action has to read besides."""
+        return self.env["usercom.stream"]
+
+    @api.model
+    def _read_pages(self, account, lists, usercom, deadline):
+        return 0
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
@@ -269,8 +281,14 @@ class UsercomQueue(models.AbstractModel):
     def _plan_next_round(self):
         """Wake this action when the next row is due and nothing rests."""
         accounts = self.env["usercom.account"]._running()
-        if not accounts:
-            return
+        seconds = self._seconds_to_next(accounts) if accounts else None
+        if seconds is not None and seconds < LONGEST_TIMER_SECONDS:
+            # A moment at the least, so that a row locked by a user's save does not spin us.
+            dbname, delay = self.env.cr.dbname, max(float(seconds), 0.2)
+            self.env.cr.postcommit.add(lambda: wake.later(dbname, self._cron_xmlid, delay))
+
+    def _seconds_to_next(self, accounts):
+        """In how many seconds the next row of these accounts is due, if any is."""
         now = fields.Datetime.now()
         [(seconds,)] = self.env.execute_query(
             SQL(
@@ -289,10 +307,7 @@ class UsercomQueue(models.AbstractModel):
                 accounts=tuple(accounts.ids),
             )
         )
-        if seconds is not None and seconds < LONGEST_TIMER_SECONDS:
-            # A moment at the least, so that a row locked by a user's save does not spin us.
-            dbname, delay = self.env.cr.dbname, max(float(seconds), 0.2)
-            self.env.cr.postcommit.add(lambda: wake.later(dbname, self._cron_xmlid, delay))
+        return seconds
 
     @api.model
     def _count_by_account(self, account_ids):

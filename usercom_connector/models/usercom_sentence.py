@@ -288,6 +288,20 @@ class UsercomSentence(models.AbstractModel):
         )
 
     @api.model
+    def _say_listing(self, **args):
+        return self.env._(
+            "Everybody in User.com is listed first, so that nobody is created there twice. It goes "
+            "on by itself when the list has been read."
+        )
+
+    @api.model
+    def _say_list_refused(self, **args):
+        return self.env._(
+            "User.com refused to list its contacts. It is tried again by itself; if it goes on, "
+            "test the connection."
+        )
+
+    @api.model
     def _say_being_created(self, partner_id=None, **args):
         return self.env._(
             "%(contact)s has this e-mail address or phone number too, and is being created in "

@@ -33,8 +33,9 @@ class PushJob:
     belongs to the address ``email``. ``bases`` are those of Odoo's side for what goes out.
     ``reads_first`` are the rules of what may be written only if User.com holds what ``seen`` says.
     ``never_asked`` says that nothing is known in Odoo about a consent at that address.
-    ``tried`` says that the contact may have been created by a call whose answer was lost, and
-    ``alone`` that it must not go out together with others.
+    ``tried`` says that the contact may have been created by a call whose answer was lost,
+    ``alone`` that it must not go out together with others, and ``surveyed`` that a list of all
+    contacts has shown that nobody in User.com has the address.
     """
 
     partner_id: int
@@ -58,6 +59,7 @@ class PushJob:
     tried: bool = False
     alone: bool = False
     priority: int = pacing.EDIT
+    surveyed: bool = False
 
 
 class RefusedTogether(Exception):  # noqa: N818 (an outcome like the others here)

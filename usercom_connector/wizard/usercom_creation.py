@@ -1,8 +1,5 @@
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL
-
-from ..sync import pacing
 
 
 class UsercomCreation(models.TransientModel):
@@ -17,6 +14,7 @@ class UsercomCreation(models.TransientModel):
     )
     count = fields.Integer("Waiting Now, at Most", compute="_compute_count")
     creation_limit = fields.Integer(related="account_id.creation_limit")
+    unmatched = fields.Integer("Found by the Last List", compute="_compute_survey")
     include_existing = fields.Boolean(
         "Create these now, too",
         help="Otherwise only contacts that are saved from now on are created.",
@@ -64,12 +62,20 @@ class UsercomCreation(models.TransientModel):
         )
         return len({ping._person() for ping in pings})
 
+    @api.depends("account_id", "side")
+    def _compute_survey(self):
+        for wizard in self:
+            survey = wizard.account_id._stream("survey")
+            wizard.unmatched = wizard.side == "odoo" and survey.complete and survey.unmatched
+
     def action_switch_on(self):
         """Switch it on, and set to work on those counted."""
         self.ensure_one()
         if self.side == "odoo":
             self.account_id.create_in_odoo = True
             self.account_id._release("creation_off")
+            if self.include_existing and self.unmatched:
+                self.account_id._request_survey(creates=True)
         else:
             self.account_id.create_in_usercom = True
             if self.include_existing:
@@ -77,20 +83,7 @@ class UsercomCreation(models.TransientModel):
         return {"type": "ir.actions.act_window_close"}
 
     def _enqueue_existing(self):
-        # One statement, however many: the database makes a row of each contact it finds.
         # sudo: creating is switched on for all contacts of the account, and all were counted.
         found = self.env["res.partner"].sudo()._search(self._existing())
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO usercom_change
-                            (account_res_id, partner_res_id, due_at, attempts, priority)
-                SELECT %s, id, %s, 0, %s FROM (%s) AS contact
-                """,
-                self.account_id.id,
-                fields.Datetime.now(),
-                pacing.BULK,
-                found.subselect(),
-            )
-        )
-        self.env["usercom.change"]._wake()
+        self.env["usercom.change"]._append_for_survey(self.account_id, found.subselect())
+        self.account_id._request_survey()
