@@ -16,6 +16,7 @@ from odoo import SUPERUSER_ID, api
 from odoo.addons.usercom_connector.client import Contact
 from odoo.addons.usercom_connector.models.usercom_binding import Read
 from odoo.addons.usercom_connector.tools import wake
+from odoo.addons.usercom_connector.tools.exchange import PushJob
 from odoo.addons.usercom_connector.tools.quiet_sql import quiet_sql
 from odoo.addons.usercom_connector.tools.worker_lock import worker_lock
 from odoo.modules.registry import Registry
@@ -281,13 +282,53 @@ def test_a_second_worker_does_nothing(database):
 # Two at once
 
 
-def take_in(database, contact, barrier, results):
+def new_contact(number, email):
+    return Contact.from_json(
+        {"id": number, "email": email, "name": "Nina Nowa", "status": "user", "attributes": []}
+    )
+
+
+def at_once(*works):
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def check_one(database, contact):
+    with database.transaction() as env:
+        assert len(env["res.partner"].search([("email", "=", contact.email)])) == 1
+        assert len(env["usercom.binding"].search([("usercom_id", "=", str(contact.id))])) == 1
+        for model in ("usercom.ping", "usercom.change"):
+            # Whoever came second looks again: nothing was parked, and nothing lost.
+            assert all(row.due_at for row in env[model].search([]))
+
+
+def bind(database, contact, partner_id, barrier):
+    """The step of a push that ties what was looked up, in a transaction of its own."""
+    threading.current_thread().testing = True
+    with database.open(timeout="10s") as env:
+        changes = env["usercom.change"]
+        account = database.account(env)
+        stream = env["usercom.stream"]._of(account, "push")
+        row_ids = changes.search([("partner_res_id", "=", partner_id)]).ids
+        job = PushJob(partner_id=partner_id, row_ids=tuple(row_ids), email=contact.email)
+        env.cr.commit()
+        env.invalidate_all()
+        barrier.wait(timeout=10)
+        answers = [(job, [contact])]
+        changes._in_transaction(partial(changes._bind, account, stream, answers, NOW))
+
+
+def take_in(database, contact, barrier, results, only=None):
     """The record step of a pull of one new contact, in a transaction of its own."""
     threading.current_thread().testing = True
     with database.open(timeout="10s") as env:
         pings = env["usercom.ping"]
         account = database.account(env)
         groups = pings._claim(account)
+        groups = {key: rows for key, rows in groups.items() if only in (None, key[0])}
         answers = [(subject, [contact]) for subject in groups]
         stream = env["usercom.stream"]._of(account, "pull")
         barrier.wait(timeout=10)
@@ -298,15 +339,7 @@ def take_in(database, contact, barrier, results):
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_pulls_of_one_new_contact_make_one_partner(database, attempt):
     email = f"nina{attempt}@example.com"
-    contact = Contact.from_json(
-        {
-            "id": 70 + attempt,
-            "email": email,
-            "name": "Nina Nowa",
-            "status": "user",
-            "attributes": [],
-        }
-    )
+    contact = new_contact(70 + attempt, email)
     with database.transaction() as env:
         env["usercom.stream"]._of(database.account(env), "pull")
         env["usercom.ping"]._append([(database.account_id, "id", str(contact.id))])
@@ -325,6 +358,47 @@ def test_two_pulls_of_one_new_contact_make_one_partner(database, attempt):
         assert len(partner) == 1
         assert len(env["usercom.binding"].search([("usercom_id", "=", str(contact.id))])) == 1
         assert all(row.due_at for row in env["usercom.ping"].search([]))
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_calls_by_number_and_by_address_make_one_partner(database, attempt):
+    email = f"olga{attempt}@example.com"
+    contact = new_contact(80 + attempt, email)
+    with database.transaction() as env:
+        env["usercom.stream"]._of(database.account(env), "pull")
+        env["usercom.ping"]._append(
+            [
+                (database.account_id, "id", str(contact.id)),
+                (database.account_id, "email", email),
+            ]
+        )
+    barrier = threading.Barrier(2)
+    at_once(
+        partial(take_in, database, contact, barrier, [], only="id"),
+        partial(take_in, database, contact, barrier, [], only="email"),
+    )
+    check_one(database, contact)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_push_and_pull_of_one_new_pair_make_one_tie(database, attempt):
+    email = f"iga{attempt}@example.com"
+    contact = new_contact(90 + attempt, email)
+    with database.transaction() as env:
+        partner_id = env["res.partner"].create({"name": "Iga", "email": email}).id
+        for direction in ("push", "pull"):
+            env["usercom.stream"]._of(database.account(env), direction)
+        env["usercom.ping"]._append([(database.account_id, "id", str(contact.id))])
+    barrier = threading.Barrier(2)
+    at_once(
+        partial(take_in, database, contact, barrier, []),
+        partial(bind, database, contact, partner_id, barrier),
+    )
+    check_one(database, contact)
+    with database.transaction() as env:
+        [binding] = env["usercom.binding"].search([("usercom_id", "=", str(contact.id))])
+        assert binding.partner_id.id == partner_id
+        assert len(env["usercom.binding"].search([("partner_id", "=", partner_id)])) == 1
 
 
 # Serialization failures

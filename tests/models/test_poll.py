@@ -365,10 +365,10 @@ class _SameThread:
 class TestFailures(PollCase):
     def test_what_will_pass_rests_the_poll_alone(self):
         partner = self.make_linked()
-        self.sim.fault("429", path=SEARCH, retry_after=60)
+        self.sim.fault("502", path=SEARCH)
         self.poll()
         self.assertTrue(self.stream()._is_resting())
-        self.assertEqual(self.stream().failure_code, "throttled")
+        self.assertEqual(self.stream().failure_code, "server")
         self.sim.edit_contact(self.there(partner)["id"], city="Gdynia")
         self.ping(self.there(partner)["id"])
         self.sim.reset_calls()

@@ -246,7 +246,7 @@ class ResPartner(models.Model):
         # consents with the address they are about.
         # sudo: whoever may delete a contact need not be allowed to see the account's bindings.
         bindings = self.env["usercom.binding"].sudo().search([("partner_id", "in", self.ids)])
-        bindings._forget_values()
+        bindings._leave_deleted()
         self._usercom_enqueue()  # the push finds nobody, and drops what waits for this contact
         return super().unlink()
 
@@ -301,6 +301,10 @@ class ResPartner(models.Model):
             for partner_id in self.ids:
                 row = account_id, partner_id
                 gathered[row] = min(priority, gathered.get(row, priority))
+
+    def _usercom_key(self):
+        """By what this contact is found in User.com: the address, or the number without one."""
+        return self.email_normalized or self.phone_sanitized or False
 
     def _usercom_kind(self):
         """What this contact is in User.com."""

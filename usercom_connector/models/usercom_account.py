@@ -13,6 +13,7 @@ from odoo.tools.mail import email_normalize
 
 from .. import client
 from ..sync import converters, mapping, pacing
+from ..tools.exchange import DELETE, UNSUBSCRIBE
 from ..tools.limiter import Limiter
 from ..tools.quiet_sql import quiet_sql
 
@@ -177,6 +178,34 @@ class UsercomAccount(models.Model):
         compute="_compute_lists",
     )
     survey_progress = fields.Char("List of All", compute="_compute_lists")
+    user_id_strategy = fields.Selection(
+        [
+            ("random", "A random number"),
+            ("sha256", "SHA-256 of the e-mail"),
+            ("keep", "Leave alone what is there"),
+        ],
+        "User IDs",
+        default="random",
+        required=True,
+        tracking=True,
+        help="The User ID that contacts get which have none. It is given once and stays, also when "
+        "the e-mail changes. SHA-256 of the lower-case e-mail is User.com's advice for shops that "
+        "do so on their pages, too; who has no e-mail gets a random one. Left alone: users that "
+        "are in User.com without one get none; only who is created from Odoo gets a random one.",
+    )
+    on_delete = fields.Selection(
+        [
+            ("nothing", "Stays as it is"),
+            (UNSUBSCRIBE, "Is unsubscribed"),
+            (DELETE, "Is deleted there, too"),
+        ],
+        "When Deleted in Odoo, the User",
+        default="nothing",
+        required=True,
+        tracking=True,
+        help="What becomes of a user in User.com whose contact is deleted in Odoo. In no case does "
+        "User.com bring the contact back.",
+    )
     stream_ids = fields.One2many("usercom.stream", "account_id", readonly=True)
     contact_mapping_ids = fields.One2many(
         "usercom.mapping",

@@ -1,3 +1,4 @@
+import hashlib
 import secrets
 from dataclasses import replace
 from datetime import timedelta
@@ -5,11 +6,11 @@ from typing import NamedTuple
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL
+from odoo.tools import SQL, hmac
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent, converters, mapping, merge, values
-from ..tools.exchange import PushJob
+from ..tools.exchange import DELETE, UNSUBSCRIBE, PushJob
 
 
 class BusyError(Exception):
@@ -27,6 +28,12 @@ class Read(NamedTuple):
     contact: object
     began: object
     moved: bool = False
+
+
+class NamesakeThere(NamedTuple):
+    """Why an e-mail address was not written: these contacts in User.com have it already."""
+
+    usercom_ids: tuple
 
 
 class UsercomBinding(models.Model):
@@ -57,6 +64,19 @@ class UsercomBinding(models.Model):
     custom_id = fields.Char("User ID", required=True, readonly=True, help="The ID that we assign.")
     send_custom_id = fields.Boolean(
         readonly=True, help="The contact was in User.com without a User ID; it gets ours."
+    )
+    address_hash = fields.Char(
+        readonly=True,
+        help="Of the address of a contact that was deleted in Odoo, keyed: nobody can guess it.",
+    )
+    farewell = fields.Selection(
+        [(UNSUBSCRIBE, "Unsubscribe"), (DELETE, "Delete")],
+        readonly=True,
+        help="What is still to become of the contact in User.com after it was deleted in Odoo.",
+    )
+    former_res_id = fields.Integer(readonly=True, help="The number of the contact to say it of.")
+    merge_ids = fields.Json(
+        readonly=True, help="User.com IDs of the contacts that are to be joined with this one."
     )
     state = fields.Selection(
         [("new", "Being created"), ("linked", "Linked"), ("gone", "Deleted in User.com")],
@@ -91,6 +111,9 @@ class UsercomBinding(models.Model):
     _custom_id_uniq = models.Constraint(
         "UNIQUE(account_id, custom_id, kind)", "A User ID belongs to one binding per account."
     )
+
+    _address_hash_idx = models.Index("(account_id, address_hash) WHERE address_hash IS NOT NULL")
+    _former_idx = models.Index("(former_res_id) WHERE farewell IS NOT NULL")
 
     @api.depends("notices")
     @api.depends_context("lang")
@@ -187,35 +210,85 @@ class UsercomBinding(models.Model):
     @api.model
     def _vals_new(self, account, partner):
         """Values of a binding for a contact that is going to be created in User.com."""
+        return self._vals_of_new(account, partner)[0]
+
+    @api.model
+    def _vals_of_new(self, account, partners):
+        """Values of bindings for contacts that are going to be created in User.com.
+
+        The User ID is worked out here, once, and kept whatever becomes of the address.
+        """
+        expected = self._expected_ids(account, partners)
+        return [
+            {
+                "account_id": account.id,
+                "partner_id": partner.id,
+                "kind": partner._usercom_kind(),
+                "custom_id": expected.get(partner.id) or secrets.token_hex(16),
+                "origin": "odoo",
+            }
+            for partner in partners
+        ]
+
+    @api.model
+    def _expected_ids(self, account, partners):
+        """The User IDs by which contacts may be known in User.com before Odoo gives them one.
+
+        Those of the vendor's advice for shops: SHA-256 of the lower-case address (usercom-api.md,
+        section 4). One that another contact has already, whose address it was, is not given again.
+
+        :return: partner id to User ID, for those that may have one.
+        """
+        if account.user_id_strategy != "sha256":
+            return {}
+        people = partners.filtered(lambda p: p.email_normalized and not p.is_company)
+        owners = {
+            hashlib.sha256(partner.email_normalized.encode()).hexdigest(): partner.id
+            for partner in people
+        }
+        found = self.search_fetch(
+            [("account_id", "=", account.id), ("custom_id", "in", list(owners))], ["custom_id"]
+        )
+        taken = set(found.mapped("custom_id"))
         return {
-            "account_id": account.id,
-            "partner_id": partner.id,
-            "kind": partner._usercom_kind(),
-            "custom_id": secrets.token_hex(16),
-            "origin": "odoo",
+            partner_id: custom_id
+            for custom_id, partner_id in owners.items()
+            if custom_id not in taken
         }
 
     @api.model
     def _create_linked(self, account, people):
         """Bindings for contacts that are in User.com already. A User ID they have is kept.
 
+        Where it is another binding's, ours remains a number of Odoo's own, written nowhere.
+
         :param people: list of (partner, contact in User.com, origin).
         """
+        owned = self._by_custom_id(account, [contact for _partner, contact, _origin in people])
+        partners = self.env["res.partner"].browse(partner.id for partner, _c, _o in people)
         bindings = self.create(
             [
-                self._vals_new(account, partner)
+                vals
                 | {
                     "usercom_id": str(contact.id),
-                    "custom_id": contact.custom_id or secrets.token_hex(16),
-                    "send_custom_id": not contact.custom_id,
+                    "custom_id": vals["custom_id"]
+                    if contact.custom_id in owned
+                    else contact.custom_id or vals["custom_id"],
+                    "send_custom_id": self._gives_user_id(account, contact),
                     "state": "linked",
                     "origin": origin,
                 }
-                for partner, contact, origin in people
+                for (_partner, contact, origin), vals in zip(
+                    people, self._vals_of_new(account, partners), strict=True
+                )
             ]
         )
         bindings._retry_held()
         return bindings
+
+    @api.model
+    def _gives_user_id(self, account, contact):
+        return not contact.custom_id and account.user_id_strategy != "keep"
 
     def _tie(self, contact):
         """Let a binding that has nobody in User.com have this contact, as at a first meeting."""
@@ -224,10 +297,11 @@ class UsercomBinding(models.Model):
             {
                 "usercom_id": str(contact.id),
                 "custom_id": contact.custom_id or self.custom_id,
-                "send_custom_id": not contact.custom_id,
+                "send_custom_id": self._gives_user_id(self.account_id, contact),
                 "state": "linked",
                 "origin": "matched",
                 "synced_at": False,
+                "merge_ids": False,
                 "revision": self.revision + 1,
             }
         )
@@ -254,6 +328,133 @@ class UsercomBinding(models.Model):
         """Become what is left of a contact that is no more: it must not come back, nothing else."""
         self._forget_values()
         self.write({"partner_id": False})
+        self._forget_user_id()
+
+    def _forget_user_id(self):
+        """Forget the User ID, which may tell the address, where the User.com ID does for it."""
+        for binding in self.filtered("usercom_id"):
+            binding.write({"custom_id": secrets.token_hex(16), "send_custom_id": False})
+
+    def _leave_deleted(self):
+        """Become what is left of contacts that are about to be deleted in Odoo.
+
+        And note what the account wants to become of them in User.com: a change row, written with
+        the deletion, does it.
+        """
+        addresses = {partner.id: partner._usercom_key() for partner in self.partner_id}
+        gone = self.partner_id
+        partners = self.env["res.partner"]
+        others = partners.search(
+            [
+                ("id", "not in", gone.ids),
+                ("is_company", "=", False),
+                "|",
+                ("email_normalized", "in", [key for key in addresses.values() if key]),
+                ("phone_sanitized", "in", [key for key in addresses.values() if key]),
+            ]
+        )
+        shared = {partner._usercom_key() for partner in others}
+        for binding in self:
+            key = addresses[binding.partner_id.id]
+            wish = binding.account_id.on_delete
+            # What somebody else in Odoo shares with the deleted one is theirs as well.
+            says_it = (
+                wish != "nothing"
+                and key not in shared
+                and binding.state != "gone"
+                and binding.kind == mapping.CONTACT
+            )
+            binding.write(
+                {
+                    "address_hash": key and self._hash_of(key),
+                    "farewell": wish if says_it else False,
+                    "former_res_id": binding.partner_id.id if says_it else False,
+                }
+            )
+        self._leave_contact()
+
+    @api.model
+    def _hash_of(self, key):
+        # sudo: the database's secret
+        return hmac(self.sudo().env, "usercom_connector.deleted", key)
+
+    @api.model
+    def _deleted_here(self, account, keys):
+        """Which of these addresses, or numbers, belonged to contacts that were deleted in Odoo."""
+        hashes = {self._hash_of(key): key for key in keys}
+        found = self.search_fetch(
+            [
+                ("account_id", "=", account.id),
+                ("partner_id", "=", False),
+                ("address_hash", "in", list(hashes)),
+            ],
+            ["address_hash"],
+        )
+        return {hashes[binding.address_hash] for binding in found}
+
+    @api.model
+    def _leaving(self, account, partner_ids):
+        """The bindings of contacts that were deleted and of which User.com is still to be told.
+
+        :return: the contact's former number to binding.
+        """
+        found = self.search(
+            [
+                ("account_id", "=", account.id),
+                ("former_res_id", "in", partner_ids),
+                ("farewell", "!=", False),
+                ("partner_id", "=", False),
+            ]
+        )
+        return {binding.former_res_id: binding for binding in found}
+
+    def _record_farewell(self, number):
+        """Note that User.com was told of the deletion. What else is left stays."""
+        was_deleted = self.farewell == DELETE
+        self.write(
+            {
+                "farewell": False,
+                "former_res_id": False,
+                "merge_ids": False,
+                "usercom_id": self.usercom_id or number or False,
+                "state": "gone" if was_deleted else self.state,
+            }
+        )
+        self._forget_user_id()
+
+    def _join(self, numbers):
+        """Have these contacts in User.com joined with this one by the next push."""
+        self.ensure_one()
+        known = {*(self.merge_ids or ()), *map(str, numbers)} - {self.usercom_id}
+        self.merge_ids = sorted(known, key=int)
+        self.partner_id._usercom_enqueue(self.account_id)
+
+    @api.model
+    def _is_being_joined(self, account, number):
+        """Whether a contact in User.com is about to be joined with another one."""
+        self.flush_model(["merge_ids"])
+        return bool(
+            self.env.execute_query(
+                SQL(
+                    """SELECT 1 FROM usercom_binding
+                        WHERE account_id = %s AND merge_ids ? %s LIMIT 1""",
+                    account.id,
+                    str(number),
+                )
+            )
+        )
+
+    def _enter_anew(self, partner, contact):
+        """Belong to a contact that somebody has entered in place of the one that was deleted."""
+        self._tie(contact)
+        self.write(
+            {
+                "partner_id": partner.id,
+                "address_hash": False,
+                "farewell": False,
+                "former_res_id": False,
+            }
+        )
 
     def _locked(self):
         """Those of these bindings that are kept for this transaction."""
@@ -298,7 +499,8 @@ class UsercomBinding(models.Model):
         if to_send is not None and refused.get(mapping.EMAIL_CONSENT) == to_send:
             to_send = None
         body = converters.payload(snapshot.rules, outgoing, snapshot.context)
-        if self.state == "linked" and not body and to_send is None:
+        merges = (self.state == "linked" and self.merge_ids) or ()
+        if self.state == "linked" and not body and to_send is None and not merges:
             return None
         body = self.partner_id._usercom_payload(self.account_id, body)
         if self.usercom_id and self.send_custom_id:
@@ -324,6 +526,8 @@ class UsercomBinding(models.Model):
             consent=to_send,
             consent_seen=seen,
             never_asked=snapshot.consent is None,
+            merges=tuple(merges),
+            withdrawn=snapshot.consent == consent.WITHDRAWN,
         )
 
     def _consent_to_send(self, snapshot, wanted):
@@ -368,6 +572,11 @@ class UsercomBinding(models.Model):
             base_usercom[mapping.EMAIL_CONSENT] = sent.consent
         vals = {"revision": self.revision + 1}
         refusals = dict(sent.refused)
+        if job.merges:
+            left = [number for number in self.merge_ids or () if number not in job.merges]
+            vals["merge_ids"] = left or False
+        if sent.namesakes:
+            refusals[mapping.EMAIL.attribute] = NamesakeThere(sent.namesakes)
         if settles:
             for name in job.outgoing.keys() - sent.outgoing.keys():
                 # Was not written, so all is as before; what was refused does not go out again.
@@ -638,16 +847,29 @@ class UsercomBinding(models.Model):
         kept = [
             (code, args)
             for code, args in self.notices or ()
-            if code in ("refused_value", "not_stored")
+            if code in ("refused_value", "not_stored", "email_there")
             and args["attribute"] in standing.keys() - set(refusals)
         ]
         new = [
-            ("refused_value", {"attribute": name, "reason": refusals[name]})
+            ("email_there", {"attribute": name, "usercom_ids": list(refusals[name].usercom_ids)})
+            if isinstance(refusals[name], NamesakeThere)
+            else ("refused_value", {"attribute": name, "reason": refusals[name]})
             if refusals[name]
             else ("not_stored", {"attribute": name})
             for name in refusals
         ]
         self._set_notices("out", snapshot.notices + kept + new)
+
+    def _open_question(self):
+        """The facts about a new address that waits for a person, if there is one."""
+        return next((args for code, args in self.notices or () if code == "email_there"), None)
+
+    def _ask_again(self):
+        """Try again what waits for a person."""
+        email = mapping.EMAIL.attribute
+        for binding in self.filtered(lambda binding: binding._open_question()):
+            binding.refused = {n: v for n, v in (binding.refused or {}).items() if n != email}
+            binding.notices = [n for n in binding.notices if n[0] != "email_there"]
 
     def _set_notices(self, direction, notices):
         """Replace what could not travel in one direction.

@@ -4,6 +4,7 @@ from functools import partial
 
 from odoo import api, fields, models
 from odoo.tools import SQL, split_every
+from odoo.tools.mail import email_split
 
 from .. import client
 from ..sync import consent, mapping
@@ -12,6 +13,7 @@ from ..tools import exchange
 from .usercom_binding import Read
 from .usercom_queue import RECORDED_TOGETHER
 from .usercom_stream import HELD_FOR
+from .usercom_verdict import SAME
 
 #: Marks what waits for a survey that has not begun.
 NEXT_SURVEY = -1
@@ -30,6 +32,7 @@ class UsercomChange(models.Model):
     _direction = "push"
     _cron_xmlid = "usercom_connector.ir_cron_push"
     _subject = ("partner_res_id",)
+    _questions = ("several_there", "taken_there", "user_id_taken", "email_there")
 
     partner_res_id = fields.Integer("Contact Number", required=True, readonly=True)
     partner_id = fields.Many2one("res.partner", "Contact", compute="_compute_partner_id")
@@ -253,6 +256,8 @@ class UsercomChange(models.Model):
             may_go = self._in_transaction(lambda: not stream._is_resting() and account._may_run())
             if not may_go:
                 return done  # the look-up was answered by a 429, or by a refusal of the account
+            if any(job.farewell for job in jobs):
+                jobs = self._in_transaction(partial(self._still_leaving, jobs))
         began = consent.moment()
         calls = exchange.in_fewest_calls(jobs)
         calls.sort(key=lambda call: call.priority)
@@ -286,8 +291,17 @@ class UsercomChange(models.Model):
         by_id = {partner.id: partner for partner in partners if account._covers(partner)}
         bindings = self.env["usercom.binding"]._of_partners(account, partners)
         snapshots = partners.browse(by_id)._usercom_snapshots(account)
+        leaving = self.env["usercom.binding"]._leaving(
+            account, [partner_id for _rows, partner_id in pieces if partner_id not in partners._ids]
+        )
+        expected = self.env["usercom.binding"]._expected_ids(
+            account, partners.browse(by_id.keys() - bindings.keys())
+        )
         jobs, done = [], self.browse()
         for rows, partner_id in pieces:
+            if partner_id in leaving:
+                jobs.append(rows._job_of_deleted(leaving[partner_id]))
+                continue
             binding = bindings.get(partner_id)
             # A contact that has moved to another company stays as it is over there.
             snapshot = partner_id in by_id and snapshots.get(partner_id)
@@ -303,7 +317,7 @@ class UsercomChange(models.Model):
                 if job and rows[:1].problem_code == "alone":
                     job = replace(job, alone=True)
                 jobs += [job] if job else []
-                done += self.browse() if job else rows
+                done += self.browse() if job else rows._settled(binding)
             else:
                 email, phone = snapshot.values.get("email"), snapshot.values.get("phone_number")
                 if email or phone:
@@ -314,6 +328,9 @@ class UsercomChange(models.Model):
                             priority=rows._first_priority(),
                             email=email,
                             phone=phone,
+                            context=snapshot.context,
+                            expected_id=expected.get(partner_id),
+                            **self._written(by_id[partner_id]),
                         )
                     )
                 else:
@@ -323,7 +340,67 @@ class UsercomChange(models.Model):
         if unknown:
             surveyed = self._still_surveyed(account, unknown)
             jobs = [replace(job, surveyed=job.partner_id in surveyed) for job in jobs]
-        return jobs
+        return self._with_strangers(account, jobs)
+
+    @api.model
+    def _written(self, partner):
+        """How else a contact may be known in User.com, for a ``exchange.PushJob`` that looks."""
+        [email] = (email_split(partner.email) or [None])[:1]
+        return {
+            "written_email": email if (email or "").lower() == partner.email_normalized else None,
+            "written_phone": partner.phone or None,
+        }
+
+    @api.model
+    def _with_strangers(self, account, jobs):
+        """The jobs, told who in User.com is surely somebody else."""
+        asking = [job for job in jobs if job.email or job.phone]
+        asking = [j for j in asking if mapping.EMAIL.attribute in j.body or not j.usercom_id]
+        partners = self.env["res.partner"].browse(job.partner_id for job in asking)
+        strangers = self.env["usercom.verdict"]._strangers(account, partners) if asking else {}
+        return [
+            replace(job, strangers=strangers[job.partner_id])
+            if job.partner_id in strangers
+            else job
+            for job in jobs
+        ]
+
+    def _job_of_deleted(self, binding):
+        """What User.com is to be told of a contact that was deleted in Odoo."""
+        return exchange.PushJob(
+            partner_id=binding.former_res_id,
+            row_ids=self._ids,
+            binding_id=binding.id,
+            usercom_id=binding.usercom_id or None,
+            custom_id=binding.custom_id,
+            merges=tuple(binding.merge_ids or ()),
+            farewell=binding.farewell,
+        )
+
+    @api.model
+    def _still_leaving(self, jobs):
+        """The jobs, without farewells to contacts that somebody has entered anew meanwhile."""
+        bindings = self.env["usercom.binding"].browse(job.binding_id for job in jobs).exists()
+        leaving = set(bindings.filtered("farewell")._ids)
+        return [job for job in jobs if not job.farewell or job.binding_id in leaving]
+
+    def _settled(self, binding):
+        """These rows, if nothing of the contact waits for a person; else they show what does."""
+        if (question := binding._open_question()) is None:
+            return self
+        self._park("email_there", usercom_ids=question["usercom_ids"])
+        return self.browse()
+
+    def _retry(self):
+        asking = self.filtered(lambda row: row.problem_code == "email_there")
+        for account_id, rows in asking.grouped("account_res_id").items():
+            self.env["usercom.binding"].search(
+                [
+                    ("account_id", "=", account_id),
+                    ("partner_id", "in", rows.mapped("partner_res_id")),
+                ]
+            )._ask_again()
+        return super()._retry()
 
     def _job_of(self, binding, snapshot, tried=False):
         """What these rows have to send, noted in the binding; nothing where there is nothing."""
@@ -411,7 +488,8 @@ class UsercomChange(models.Model):
         owners = bindings._find(account, contacts)
         custom_ids = bindings._by_custom_id(account, contacts)
         ahead = bindings._being_created(account, [(job.email, job.phone) for _r, job, _f in pieces])
-        to_link, to_create, taken, done = [], [], set(), self.browse()
+        pieces, sure, done = self._as_answered(account, partners, owners, pieces)
+        to_link, to_create, taken = [], [], set()
         by_id = {partner.id: partner for partner in partners}
         for rows, job, found in pieces:
             partner = by_id.get(job.partner_id)
@@ -425,7 +503,8 @@ class UsercomChange(models.Model):
                 if contact.id in taken:
                     rows._wait(0, "busy")  # another one of this batch is this contact
                     continue
-                binding = rows._tie_found(partner, contact, owners, custom_ids)
+                is_sure = (partner.id, contact.id) in sure
+                binding = rows._tie_found(account, partner, contact, owners, custom_ids, is_sure)
                 if binding is not None:
                     taken.add(contact.id)
                     to_link.append((rows, partner, contact, binding))
@@ -451,7 +530,8 @@ class UsercomChange(models.Model):
             for _rows, partner, contact, tie in to_link
         ]
         bindings._absorb(account, found_ones)
-        created = bindings.create([bindings._vals_new(account, p) for _r, _k, p in to_create])
+        to_be = partners.browse(partner.id for _rows, _key, partner in to_create)
+        created = bindings.create(bindings._vals_of_new(account, to_be))
         bound = [(piece[0], read.binding) for piece, read in zip(to_link, found_ones, strict=True)]
         bound += [(piece[0], new) for piece, new in zip(to_create, created, strict=True)]
         done._drop()
@@ -471,25 +551,53 @@ class UsercomChange(models.Model):
             jobs += [job] if job else []
             done += self.browse() if job else rows
         done._drop()
-        return jobs
+        return self._with_strangers(account, jobs)
 
-    def _tie_found(self, partner, contact, owners, custom_ids):
+    @api.model
+    def _as_answered(self, account, partners, owners, pieces):
+        """What was found, without what a person has answered already.
+
+        :return: the pieces with whoever may still be meant, the pairs (partner id, number in
+            User.com) that are surely the same person, and the rows of which nothing is to become.
+        """
+        verdicts = self.env["usercom.verdict"]
+        numbers = [contact.id for _rows, _job, found in pieces for contact in found]
+        said = verdicts._answers(account, partners, numbers)
+        left, sure, done = [], set(), self.browse()
+        for rows, job, found in pieces:
+            answers = [said.get((job.partner_id, str(contact.id))) for contact in found]
+            meant = verdicts._narrow_down(found, answers)
+            is_sure = SAME in answers and len(meant) == 1
+            if meant is None or (is_sure and owners[meant[0].id].partner_id):
+                # Left by a person's answer; or the other contact of this person's has the tie.
+                done += rows
+                continue
+            left.append((rows, job, meant))
+            sure |= {(job.partner_id, contact.id) for contact in meant if is_sure}
+        return left, sure, done
+
+    def _tie_found(self, account, partner, contact, owners, custom_ids, is_sure):
         """The binding that a contact and the only one that was found for it are tied by.
 
         Empty where it is to be made, and ``None`` where these rows have been parked.
 
         :param owners: User.com ID to binding, and ``custom_ids`` User ID to binding.
+        :param is_sure: whether a person said that this is the same person.
         """
         other = owners[contact.id]
         if other.partner_id:
             self._park("taken_there", usercom_id=str(contact.id), partner_id=other.partner_id.id)
             return None
         if other:
+            if other._is_being_joined(account, contact.id):
+                self._wait(1, "busy")  # it is no more when that is done
+                return None
             # Its contact in Odoo was deleted, and somebody entered the person anew.
-            other.write({"partner_id": partner.id, "state": "linked"})
+            other._enter_anew(partner, contact)
             return other
-        if owner := custom_ids.get(contact.custom_id):
-            self._park("user_id_taken", partner_id=owner.partner_id.id)
+        owner = custom_ids.get(contact.custom_id)
+        if owner and not is_sure:
+            self._park("user_id_taken", partner_id=owner.partner_id.id, usercom_id=str(contact.id))
             return None
         return other
 
@@ -539,9 +647,14 @@ class UsercomChange(models.Model):
                 if binding.state == "new":
                     binding.unlink()
                 rows._wait(0, "busy")  # looked up anew, as if it had never been tried
+            elif job.farewell:
+                if binding.farewell == job.farewell:  # not entered anew meanwhile
+                    binding._record_farewell(sent.usercom_id)
+                done += rows
             elif not binding.partner_id:
                 # Deleted in Odoo meanwhile. What stays is that it must not come back.
                 binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
+                binding._forget_user_id()
                 done += rows
             elif (owner := owners.get((job.kind, sent.usercom_id), binding)) != binding:
                 binding.unlink()
@@ -551,7 +664,9 @@ class UsercomChange(models.Model):
             elif not binding._record_sent(job, sent, snapshots[binding.partner_id.id]):
                 rows._wait(0, "busy")
             else:
-                done += rows
+                if sent.lowered:
+                    binding.partner_id._usercom_keep_withdrawn()
+                done += rows._settled(binding)
                 if sent.contact is None:
                     binding.synced_at = began
                 else:

@@ -11,6 +11,7 @@ from ..sync.pacing import EDIT
 from ..tools import exchange
 from .usercom_binding import Read
 from .usercom_queue import RECORDED_TOGETHER
+from .usercom_verdict import DIFFERENT, LEFT, SAME
 
 #: So many seconds a call that may be the echo of a push waits for the push to be recorded.
 ECHO_WAITS = 10
@@ -26,6 +27,7 @@ class UsercomPing(models.Model):
     _direction = "pull"
     _cron_xmlid = "usercom_connector.ir_cron_pull"
     _subject = ("lookup", "value")
+    _questions = ("several_here", "taken_here", "user_id_taken", "not_taking_part", "deleted_here")
 
     lookup = fields.Selection(
         [
@@ -240,7 +242,11 @@ class UsercomPing(models.Model):
             if not binding:
                 continue
             if not binding.partner_id:
-                done += rows  # deleted in Odoo: it does not come back by itself
+                # Deleted in Odoo: it does not come back by itself.
+                if not binding.usercom_id:
+                    binding.write({"usercom_id": str(contact.id), "state": "linked"})
+                    binding._forget_user_id()
+                done += rows
             elif not account._covers(binding.partner_id):
                 done += rows  # has moved to another company: stays as it is here
             elif binding.usercom_id and revisions.get(binding.id) != binding.revision:
@@ -273,6 +279,12 @@ class UsercomPing(models.Model):
         same = self.env["res.partner"]._usercom_same_people(account, shown.values())
         tied = bindings._of_partners(account, self.env["res.partner"].union(*same.values()))
         custom_ids = bindings._by_custom_id(account, [contact for _rows, contact in pieces])
+        owners = bindings.union(*custom_ids.values()).partner_id
+        said = self.env["usercom.verdict"]._answers(
+            account, owners.union(*same.values()), [contact.id for _rows, contact in pieces]
+        )
+        keys = {s.get("email") or s.get("phone_number") for s in shown.values()}
+        deleted = bindings._deleted_here(account, keys - same.keys() - {None})
         reads, done, to_link, to_create, begun, aside = {}, self.browse(), [], [], set(), []
         for rows, contact in pieces:
             theirs = shown[contact.id]
@@ -285,8 +297,13 @@ class UsercomPing(models.Model):
                 aside.append(contact)
                 continue
             people = same.get(key, self.env["res.partner"])
-            partner = rows._only_candidate(account, people, tied, custom_ids.get(contact.custom_id))
+            owner = custom_ids.get(contact.custom_id)
+            partner = rows._only_candidate(account, contact, people, tied, owner, said)
             if partner is None:
+                aside.append(contact)
+                continue
+            if not partner and key in deleted:
+                rows._park("deleted_here", usercom_id=str(contact.id))
                 aside.append(contact)
                 continue
             if binding := tied.get(partner.id):
@@ -316,27 +333,46 @@ class UsercomPing(models.Model):
         places[0] -= len(to_create)
         return reads, done, aside
 
-    def _only_candidate(self, account, same, tied, owner):
+    def _only_candidate(self, account, contact, same, tied, owner, said):
         """The contact in Odoo that one from User.com is.
 
         :param same: contacts with its address or number.
         :param tied: partner id to binding.
         :param owner: the binding that has its User ID already.
+        :param said: what a person said, from ``usercom.verdict._answers``.
         :return: one contact, none where it is nobody, and ``None`` where these rows have been put
-            aside with the reason.
+            aside with the reason, or dropped.
         """
+        number = str(contact.id)
+        answers = [said.get((partner.id, number)) for partner in same]
+        meant = self.env["usercom.verdict"]._narrow_down(list(same), answers)
+        if meant is None:
+            self._drop()  # a person said that nothing is to become of it
+            return None
+        same = same.browse().union(*meant)
+        is_sure = SAME in answers and len(same) == 1
         people = same._usercom_take_part(account).filtered(lambda partner: not partner.is_company)
         binding = tied.get(people.id) if len(people) == 1 else None
-        if len(people) > 1:
-            self._park("several_here", partner_ids=people.ids)
+        asked_about = owner and said.get((owner.partner_id.id, number))
+        if is_sure and (not people or (binding and binding.state == "linked")):
+            self._drop()  # the same person, who does not take part or has a tie that is to stay
+        elif not same and asked_about in (SAME, LEFT):
+            self._drop()
+        elif len(people) > 1:
+            self._park("several_here", partner_ids=people.ids, usercom_id=number)
         elif same and not people:
-            self._park("not_taking_part", partner_ids=same.ids)
+            self._park("not_taking_part", partner_ids=same.ids, usercom_id=number)
         elif binding and binding.state == "linked":
-            self._park("taken_here", partner_ids=people.ids)
+            self._park("taken_here", partner_ids=people.ids, usercom_id=number)
         elif binding and (ahead := binding._rows_creating()):
             self._wait_behind(ahead, 30)  # the push finds out that it is this one
-        elif owner and owner != binding:
-            self._park("user_id_taken", partner_id=owner.partner_id.id)
+        elif owner and owner != binding and not is_sure and asked_about != DIFFERENT:
+            self._park(
+                "user_id_taken",
+                partner_id=owner.partner_id.id,
+                partner_ids=people.ids,
+                usercom_id=number,
+            )
         elif binding and not binding._locked():
             self._wait(1, "busy")
         else:

@@ -53,6 +53,8 @@ class UsercomQueue(models.AbstractModel):
     _direction: str
     _cron_xmlid: str
     _subject: tuple[str, ...]
+    #: The problems that a person can settle by saying who is who.
+    _questions: tuple[str, ...]
 
     account_res_id = fields.Integer("Account Number", required=True, readonly=True)
     account_id = fields.Many2one(
@@ -65,6 +67,7 @@ class UsercomQueue(models.AbstractModel):
     problem_args = fields.Json(readonly=True)
     problem = fields.Text(compute="_compute_problem")
     has_contacts = fields.Boolean(compute="_compute_has_contacts")
+    can_settle = fields.Boolean(compute="_compute_can_settle")
     trace = fields.Text("Technical Details", readonly=True)
     status = fields.Selection(
         [("waiting", "Waiting"), ("parked", "Needs a person")], compute="_compute_status"
@@ -91,6 +94,11 @@ class UsercomQueue(models.AbstractModel):
         sentence = self.env["usercom.sentence"]
         for row in self:
             row.problem = sentence._of(row.problem_code, row.problem_args)
+
+    @api.depends("problem_code", "due_at")
+    def _compute_can_settle(self):
+        for row in self:
+            row.can_settle = not row.due_at and row.problem_code in self._questions
 
     @api.depends_context("uid", "allowed_company_ids")
     def _compute_has_contacts(self):
@@ -123,6 +131,10 @@ class UsercomQueue(models.AbstractModel):
         if len(contacts) == 1:
             return action | {"view_mode": "form", "res_id": contacts.id}
         return action | {"view_mode": "list,form", "domain": [("id", "in", contacts.ids)]}
+
+    def action_settle(self):
+        """Show who may be whom, and ask."""
+        return self.env["usercom.settle"]._open(self)
 
     def action_retry(self):
         """Work these rows off again now."""

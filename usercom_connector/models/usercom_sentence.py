@@ -213,8 +213,8 @@ class UsercomSentence(models.AbstractModel):
     def _say_several_there(self, usercom_ids=(), **args):
         return self.env._(
             "Several contacts in User.com have this e-mail address or phone number (numbers "
-            "%(numbers)s), so it is not sure which one this is. Merge them in User.com, then try "
-            "again.",
+            "%(numbers)s), so it is not sure which one this is. Merge them in User.com and try "
+            "again, or click Settle to say who it is.",
             numbers=", ".join(usercom_ids),
         )
 
@@ -222,7 +222,8 @@ class UsercomSentence(models.AbstractModel):
     def _say_taken_there(self, usercom_id="", partner_id=None, **args):
         return self.env._(
             "User.com's contact %(number)s has this e-mail address or phone number, but belongs to "
-            "%(contact)s in Odoo. Give one of the two another address, or merge them in Odoo.",
+            "%(contact)s in Odoo. Click Settle to say who is who, give one of the two another "
+            "address, or merge them in Odoo.",
             number=usercom_id,
             contact=self._contact_names([partner_id]),
         )
@@ -231,7 +232,7 @@ class UsercomSentence(models.AbstractModel):
     def _say_several_here(self, partner_ids=(), **args):
         return self.env._(
             "Several contacts in Odoo have this e-mail address or phone number: %(contacts)s. "
-            "Merge them, then try again.",
+            "Merge them and try again, or click Settle to say who it is.",
             contacts=self._contact_names(partner_ids),
         )
 
@@ -239,7 +240,7 @@ class UsercomSentence(models.AbstractModel):
     def _say_taken_here(self, partner_ids=(), **args):
         return self.env._(
             "%(contact)s has this e-mail address or phone number in Odoo, but belongs to another "
-            "contact in User.com. Merge the two in User.com, then try again.",
+            "contact in User.com. Click Settle to say who is who.",
             contact=self._contact_names(partner_ids),
         )
 
@@ -248,8 +249,7 @@ class UsercomSentence(models.AbstractModel):
         return self.env._(
             "%(contact)s has this e-mail address or phone number in Odoo, but does not take part: "
             "companies, addresses and internal users stay in Odoo. Nothing was created beside it. "
-            "If this is somebody else, give one of the two another address and try again; if not, "
-            "ignore this row.",
+            "Click Settle to say whether this is somebody else.",
             contact=self._contact_names(partner_ids),
         )
 
@@ -257,8 +257,24 @@ class UsercomSentence(models.AbstractModel):
     def _say_user_id_taken(self, partner_id=None, **args):
         return self.env._(
             "This User ID belongs to %(contact)s in Odoo, which is tied to another contact in "
-            "User.com. Merge the two in User.com, then try again.",
+            "User.com. Merge the two in User.com and try again, or click Settle to say who it is.",
             contact=self._contact_names([partner_id]),
+        )
+
+    @api.model
+    def _say_email_there(self, usercom_ids=(), **args):
+        return self.env._(
+            "The new e-mail was not sent, because another contact in User.com has it already "
+            "(numbers %(numbers)s). The rest of the contact was sent. Click Settle on the row "
+            "under Changes to Send to join the two, or to say that they are two people.",
+            numbers=", ".join(usercom_ids),
+        )
+
+    @api.model
+    def _say_deleted_here(self, **args):
+        return self.env._(
+            "Somebody with this e-mail address or phone number was deleted in Odoo, so this "
+            "contact was not created. Click Settle to say whether it may be."
         )
 
     @api.model

@@ -16,6 +16,8 @@ from ..sync import converters, mapping, pacing, values
 THREADS = 8
 #: So many contacts are named in one mass update; how many may be is not known (usercom-api.md 8.9).
 MASS_SIZE = 200
+#: What may become in User.com of a contact that was deleted in Odoo.
+UNSUBSCRIBE, DELETE = "unsubscribe", "delete"
 #: So many transport failures in a row end a round's calls.
 FAILURES_IN_A_ROW = 3
 
@@ -36,6 +38,12 @@ class PushJob:
     ``tried`` says that the contact may have been created by a call whose answer was lost,
     ``alone`` that it must not go out together with others, and ``surveyed`` that a list of all
     contacts has shown that nobody in User.com has the address.
+
+    Who is who: ``written_email`` and ``written_phone`` are as somebody wrote them, ``expected_id``
+    a User ID by which the contact may be known, ``strangers`` are the contacts in User.com that a
+    person said are somebody else, and ``merges`` those that are to be joined with this one, by
+    their numbers; ``withdrawn`` says that Odoo knows a "no". ``farewell`` is what becomes there of
+    a contact that was deleted here.
     """
 
     partner_id: int
@@ -60,6 +68,13 @@ class PushJob:
     alone: bool = False
     priority: int = pacing.EDIT
     surveyed: bool = False
+    written_email: str | None = None
+    written_phone: str | None = None
+    expected_id: str | None = None
+    strangers: frozenset[str] = frozenset()
+    merges: tuple[str, ...] = ()
+    withdrawn: bool = False
+    farewell: str | None = None
 
 
 class RefusedTogether(Exception):  # noqa: N818 (an outcome like the others here)
@@ -83,7 +98,9 @@ class Sent:
 
     ``contact`` is the answer where there was one with values. ``outgoing`` is what was really
     sent, ``refused`` the values that User.com did not take, with its words. ``custom_id`` says
-    whether our User ID was written along.
+    whether our User ID was written along. ``namesakes`` are other contacts that have the new e-mail
+    address already, which was not written therefore. ``lowered`` says that joining contacts has
+    taken a "yes" back.
     """
 
     usercom_id: str
@@ -92,6 +109,8 @@ class Sent:
     consent: bool | None
     refused: dict[str, str]
     custom_id: bool = True
+    namesakes: tuple[str, ...] = ()
+    lowered: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,7 @@ def _may_go_together(job: PushJob) -> bool:
         and job.consent is None
         and not job.reads_first
         and not job.alone
+        and not job.merges
         and mapping.EMAIL.attribute not in job.body
     )
 
@@ -168,13 +188,32 @@ def by_contact(
 
 
 def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
-    """Who in User.com has this contact's e-mail address, or phone number if it has no address."""
+    """Who in User.com has this contact's e-mail address, or phone number if it has no address.
+
+    Where nobody has, whoever is known there by the User ID that this contact would get.
+    """
+    found: list[client.Contact] = []
     if job.email:
-        return usercom.contacts_by_email(job.email)
-    if not job.phone:
-        return []
-    found = usercom.contacts_by_phone(job.phone)
-    return [contact for contact in found if values.alike(job.phone, contact.phone_number)]
+        found = usercom.contacts_by_email(job.written_email or job.email)
+    elif job.phone:
+        for spelling in dict.fromkeys((job.phone, job.written_phone or job.phone)):
+            found = [
+                contact
+                for contact in usercom.contacts_by_phone(spelling)
+                if values.alike(_phone(job, contact.phone_number), job.phone)
+            ]
+            if found:
+                break  # whether User.com finds a number in any spelling is not known
+    if not found and job.expected_id:
+        with contextlib.suppress(client.Gone):
+            found = [usercom.contact_by_custom_id(job.expected_id)]
+    return found
+
+
+def _phone(job: PushJob, number: str | None) -> str | None:
+    """A number of User.com's in the form in which Odoo's is compared."""
+    context = job.context
+    return (context and number and context.phone(number, context.country)) or number
 
 
 def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
@@ -183,16 +222,31 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     A consent that was given goes out only after a fresh read shows no newer "no", and a new e-mail
     address after one that shows which consent the old one leaves behind; the read and the write
     follow each other in this thread (design.md, section 6). What may have been created by an
-    earlier call is looked for first, because the look-up before that call may be hours old.
+    earlier call is looked for first, because the look-up before that call may be hours old. A new
+    e-mail address that another contact there has already is not written: a person is asked.
     """
+    if job.farewell:
+        return _say_farewell(usercom, job)
+    lowered = bool(job.merges) and _join(usercom, job)
+    if lowered:
+        job = replace(job, consent=None if job.consent else job.consent)
     creates_again = job.tried and not job.usercom_id
     moves = mapping.EMAIL.attribute in job.body
-    reads = job.consent or moves or creates_again or job.reads_first
+    reads = job.consent or moves or creates_again or job.reads_first or job.merges
     fresh = _fresh(usercom, job) if reads else None
     if creates_again and fresh is None and _is_overtaken(usercom, job):
         return Overtaken()
+    namesakes: tuple[str, ...] = ()
     if fresh is not None:
         job = _as_it_is_now(job, fresh, moves)
+        if moves and (namesakes := _namesakes(usercom, job, fresh)):
+            job = _without_address(job)
+    sent = _sent(usercom, job, fresh)
+    return replace(sent, namesakes=namesakes, lowered=lowered)
+
+
+def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -> Sent:
+    """Write what is left to be written now that the contact was read, or without a read."""
     body = dict(job.body)
     if fresh is not None and body.keys() == {"custom_id"}:
         body = {}  # what it was to go along with is not written
@@ -265,7 +319,96 @@ def _consent_now(job: PushJob, fresh: client.Contact, moves: bool) -> bool | Non
 
 
 def _is_overtaken(usercom: client.UserCom, job: PushJob) -> bool:
-    return any(contact.custom_id != job.custom_id for contact in look_up(usercom, job))
+    return any(
+        contact.custom_id != job.custom_id and str(contact.id) not in job.strangers
+        for contact in look_up(usercom, job)
+    )
+
+
+def _namesakes(usercom: client.UserCom, job: PushJob, fresh: client.Contact) -> tuple[str, ...]:
+    """Who else in User.com has the e-mail address that is about to be written."""
+    if mapping.EMAIL.attribute not in job.body or not job.email or _is_at(fresh, job.email):
+        return ()
+    found = {str(contact.id) for contact in usercom.contacts_by_email(job.email)}
+    return tuple(sorted(found - job.strangers - {str(fresh.id)}, key=int))
+
+
+def _without_address(job: PushJob) -> PushJob:
+    """The job at the old address, to which no "yes" belongs; a "no" goes all the same."""
+    email = mapping.EMAIL.attribute
+    return replace(
+        job,
+        consent=False if job.withdrawn and job.consent is False else None,
+        outgoing={name: value for name, value in job.outgoing.items() if name != email},
+        body={n: v for n, v in job.body.items() if values.attribute_of(n) != email},
+    )
+
+
+def _join(usercom: client.UserCom, job: PushJob) -> bool:
+    """Join other contacts with this one, which may be done already (usercom-api.md 1.3).
+
+    Which consent User.com keeps is not ours to choose: all get the lower one before.
+
+    :return: whether a "yes" was taken back by that.
+    """
+    parent = usercom.contact(int(job.usercom_id or 0))
+    others: list[client.Contact] = []
+    for number in job.merges:
+        with contextlib.suppress(client.Gone):
+            others.append(usercom.contact(int(number)))
+    if not others:
+        return False
+    contacts = [parent, *others]
+    lowered = _lower(usercom, contacts, job.withdrawn)
+    try:
+        usercom.merge_contacts(parent.id, [contact.id for contact in others])
+    except client.Gone as error:
+        # One of them went after it was read. What is there is seen by the next look.
+        raise client.AgainLater(client.Kind.SERVER, 404) from error
+    return lowered
+
+
+def _lower(usercom: client.UserCom, contacts: list[client.Contact], withdrawn: bool) -> bool:
+    """Write each "no" that one of these shows, or that Odoo knows, to all of them."""
+    consents = {c.id: values.boolean(c.get(mapping.EMAIL_CONSENT)) for c in contacts}
+    has_attribute = any(contact.has(mapping.EMAIL_CONSENT) for contact in contacts)
+    says_no = False in consents.values() or (withdrawn and has_attribute)
+    unsubscribed = any(contact.unsubscribed for contact in contacts)
+    for contact in contacts:
+        body: dict[str, Any] = {}
+        if says_no and consents[contact.id] is not False:
+            body[mapping.EMAIL_CONSENT] = False
+        if unsubscribed and not contact.unsubscribed:
+            body["unsubscribed"] = True
+        if body:
+            usercom.update_contact(contact.id, body)
+    return says_no and True in consents.values()
+
+
+def _say_farewell(usercom: client.UserCom, job: PushJob) -> Sent:
+    """Unsubscribe or delete the contact of one that was deleted in Odoo, if it is there."""
+    numbers = [job.usercom_id, *job.merges] if job.usercom_id else []
+    if not numbers and job.custom_id:
+        with contextlib.suppress(client.Gone):
+            # It was being created when it was deleted.
+            numbers = [str(usercom.contact_by_custom_id(job.custom_id).id)]
+    for number in numbers:
+        if job.farewell == DELETE:
+            usercom.delete_contact(int(number or 0))
+        else:
+            with contextlib.suppress(client.Gone):
+                _unsubscribe(usercom, int(number or 0))
+    return Sent(numbers[0] or "" if numbers else "", None, {}, None, {})
+
+
+def _unsubscribe(usercom: client.UserCom, number: int) -> None:
+    body = {"unsubscribed": True, mapping.EMAIL_CONSENT: False}
+    try:
+        usercom.update_contact(number, body)
+    except client.RecordRefused as error:
+        if set(error.fields) != {mapping.EMAIL_CONSENT}:
+            raise
+        usercom.update_contact(number, {"unsubscribed": True})  # there is no such attribute
 
 
 def _is_at(contact: client.Contact, address: str | None) -> bool:

@@ -1,3 +1,4 @@
 from . import base_partner_merge
 from . import usercom_carry
 from . import usercom_creation
+from . import usercom_settle

@@ -1,6 +1,6 @@
 from odoo import api, models
 
-from ..sync import consent
+from ..sync import consent, mapping
 
 
 class BasePartnerMergeAutomaticWizard(models.TransientModel):
@@ -19,8 +19,17 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
                 binding.partner_id != dst_partner,
             )
         )
-        for own in best_first.grouped("account_id").values():
-            own[1:]._leave_contact()
+        for own in best_first.grouped(lambda binding: (binding.account_id, binding.kind)).values():
+            kept, left = own[:1], own[1:]
+            if kept.state == "linked" and kept.kind == mapping.CONTACT:
+                # Their contacts in User.com become one as well, by the next push.
+                numbers = [
+                    n for loser in left for n in (loser.usercom_id, *(loser.merge_ids or ()))
+                ]
+                kept._join(filter(None, numbers))
+            left._leave_contact()
+        verdicts = self.env["usercom.verdict"].sudo()  # sudo: as above
+        verdicts._move(src_partners, dst_partner)
         bindings.flush_model()
         # Bindings and consents move by SQL: what is left may differ from what the binding knows,
         # also when the merge changes no field of it.
