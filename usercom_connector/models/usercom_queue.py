@@ -203,7 +203,7 @@ class UsercomQueue(models.AbstractModel):
             if stream._is_resting():
                 return 0
             groups = self._claim(account, stream.batch_size)
-            if not groups:
+            if not groups and not self._has_chore(stream):
                 return 0
             try:
                 usercom = account._client()
@@ -212,6 +212,11 @@ class UsercomQueue(models.AbstractModel):
                 return 0
             with usercom:
                 return self._process(account, stream, usercom, groups, deadline)
+
+    @api.model
+    def _has_chore(self, stream):
+        """Whether there is something to do besides the rows."""
+        return False
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
@@ -455,13 +460,13 @@ class UsercomQueue(models.AbstractModel):
         self._wait(max(seconds, 60), "ceiling", limit=account.creation_limit)
         account._ask_about_ceiling()
 
-    def _wait_behind(self, ahead, at_least=1):
+    def _wait_behind(self, ahead, at_least=1, code="being_created"):
         """Wait for another contact with the same address, which is just being created.
 
         :param ahead: its rows, from ``usercom.binding._rows_creating``.
         """
         seconds = (ahead[0].due_at - fields.Datetime.now()).total_seconds() + 1
-        self._wait(max(seconds, at_least), "being_created", partner_id=ahead[0].partner_res_id)
+        self._wait(max(seconds, at_least), code, partner_id=ahead[0].partner_res_id)
 
     @api.model
     def _hold_back(self, account, groups, origin):
