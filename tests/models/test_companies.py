@@ -3,9 +3,8 @@
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.tests.common import tagged
-
 from odoo.addons.usercom_connector import client
+from odoo.tests.common import tagged
 
 from .common import SyncCase
 
@@ -86,7 +85,7 @@ class TestCreating(CompanyCase):
         self.assertFalse(partner.usercom_url)
         self.assertFalse(self.sim.contacts())
         self.assertFalse(self.changes())
-        self.assertEqual(self.counted(), [("GET", LIST), ("PUT", BY_ID), ("POST", LIST)])
+        self.assertEqual(self.counted(), [("GET", LIST), ("POST", LIST)])
 
     def test_after_a_lost_answer_there_is_one(self):
         self.sim.fault("timeout", method="POST", path=LIST, commit=True)
@@ -100,13 +99,23 @@ class TestCreating(CompanyCase):
         [there] = self.sim.companies()
         self.assertEqual(self.binding(partner).usercom_id, str(there["id"]))
         self.assertEqual(there["fields"]["city"], "Łódź")
+        self.assertEqual(self.counted()[-1], ("PUT", BY_ID))
+
+    def test_after_a_call_that_never_arrived_there_is_one(self):
+        self.sim.fault("drop", method="POST", path=LIST, commit=False)
+        partner = self.make_company()
+        self.push()
+        self.assertFalse(self.sim.companies())
+        self.make_due()
+        self.push()
+        self.assertEqual(self.company(partner)["fields"]["name"], "Firma")
 
     def test_a_name_that_is_refused_parks_the_company(self):
         refused = client.RecordRefused({"name": ["Not this one."]})
-        with patch.object(client.UserCom, "put_company", side_effect=refused) as put:
+        with patch.object(client.UserCom, "create_company", side_effect=refused) as create:
             self.make_company()
             self.push()
-        self.assertEqual(put.call_count, 1)  # without a name there is no use in trying
+        self.assertEqual(create.call_count, 1)  # without a name there is no use in trying
         self.assertEqual(self.changes().problem_code, "refused")
         self.assertFalse(self.sim.companies())
 
@@ -214,6 +223,27 @@ class TestLinking(CompanyCase):
         self.push()
         self.assertEqual(self.changes().problem_code, "company_taken_there")
         self.assertEqual(self.changes().problem_args["partner_id"], first.id)
+        self.assertEqual(len(self.sim.companies()), 1)
+
+    def test_two_here_and_one_there(self):
+        number = self.add_company()
+        self.make_company(email="a@example.com")
+        self.make_company(email="b@example.com")
+        self.push()
+        bindings = self.env["usercom.binding"].search([("partner_id", "!=", False)])
+        self.assertEqual(bindings.usercom_id, str(number))
+        self.assertEqual(self.changes().problem_code, "company_taken_there")
+        self.assertEqual(len(self.sim.companies()), 1)
+
+    def test_a_company_id_that_another_one_has_here(self):
+        partner = self.make_linked_company()
+        with client.UserCom(self.sim.url, self.sim.key) as usercom:
+            usercom._call("DELETE", f"/companies/{self.binding(partner).usercom_id}/")
+        self.add_company(name="Inna", custom_id=self.binding(partner).custom_id)
+        self.list_companies()
+        self.make_company(name="Inna", email="inna@example.com")
+        self.push()
+        self.assertEqual(self.changes().problem_code, "user_id_taken")
         self.assertEqual(len(self.sim.companies()), 1)
 
     def test_deleted_in_odoo_it_stays_dead(self):

@@ -14,9 +14,9 @@ from ..tools.exchange import PushJob
 
 #: Which of a contact's bindings count: those of what it is now. A person who has become a company,
 #: or the other way round, keeps the other one, which sleeps.
-AWAKE = (
-    Domain("kind", "=", mapping.CONTACT) & Domain("partner_id.is_company", "=", False)
-) | (Domain("kind", "=", mapping.COMPANY) & Domain("partner_id.is_company", "=", True))
+AWAKE = (Domain("kind", "=", mapping.CONTACT) & Domain("partner_id.is_company", "=", False)) | (
+    Domain("kind", "=", mapping.COMPANY) & Domain("partner_id.is_company", "=", True)
+)
 
 
 class BusyError(Exception):
@@ -150,11 +150,7 @@ class UsercomBinding(models.Model):
         :return: partner id to binding, for those that have one.
         """
         found = self.search([("account_id", "=", account.id), ("partner_id", "in", partners.ids)])
-        return {
-            binding.partner_id.id: binding
-            for binding in found
-            if not binding._is_asleep()
-        }
+        return {binding.partner_id.id: binding for binding in found if not binding._is_asleep()}
 
     def _is_asleep(self):
         """Whether the contact has become the other kind, of which it has another binding."""

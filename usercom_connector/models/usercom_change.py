@@ -391,7 +391,7 @@ class UsercomChange(models.Model):
             account,
             [(job.kind, s.usercom_id) for _r, _b, job, s in pieces if isinstance(s, exchange.Sent)],
         )
-        reads, settled, done, created = [], [], self.browse(), bindings.browse()
+        reads, settled, done = [], [], self.browse()
         for rows, binding, job, sent in pieces:
             if not binding:
                 done += rows
@@ -411,22 +411,32 @@ class UsercomChange(models.Model):
             elif not binding._record_sent(job, sent, snapshots[binding.id]):
                 rows._wait(0, "busy")
             else:
-                settled.append((rows, binding))
-                if job.kind == mapping.COMPANY and not job.usercom_id:
-                    created += binding
+                settled.append((rows, binding, job))
                 if sent.contact is None:
                     binding.synced_at = began
                 else:
                     moved = "email" in sent.outgoing
                     reads.append(Read(binding, sent.contact, began, moved))
         bindings._absorb(account, reads)
-        self._append_people_of(created)
-        members = []
-        for rows, binding in settled:
+        done._drop()
+        return self._settle_written(settled, snapshots)
+
+    @api.model
+    def _settle_written(self, settled, snapshots):
+        """Drop the rows of what has been written, unless there is a membership to see to.
+
+        :param settled: list of (rows, binding, job).
+        :return: list of ``companies.MemberJob``.
+        """
+        members, done, created = [], self.browse(), self.env["usercom.binding"]
+        for rows, binding, job in settled:
+            if job.kind == mapping.COMPANY and not job.usercom_id:
+                created += binding
             if member := binding._member_job(snapshots[binding.id], rows._ids):
                 members.append(member)
             elif not binding._is_asleep():  # else the company that it has become is still to go
                 done += rows
+        self._append_people_of(created)
         done._drop()
         return members
 
@@ -523,7 +533,7 @@ class UsercomChange(models.Model):
                     bound.append((rows, binding))
             elif not account.create_in_usercom:
                 done += rows
-            elif creating := bindings.union(*(ahead.get(k, bindings) for k in keys))._rows_creating():
+            elif creating := bindings.union(*map(ahead.get, keys & ahead.keys()))._rows_creating():
                 rows._wait_behind(creating, code="company_being_created")
             elif namesakes := [begun[key] for key in keys if key in begun]:
                 rows._wait(1, "company_being_created", partner_id=namesakes[0].id)

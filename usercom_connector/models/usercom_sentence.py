@@ -280,8 +280,9 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_not_taking_part(self, partner_ids=(), **args):
         return self.env._(
-            "%(contact)s has this e-mail address or phone number in Odoo, but does not take part: "
-            "companies, addresses and internal users stay in Odoo. Nothing was created beside it. "
+            "%(contact)s has this e-mail address or phone number in Odoo, but is no person who "
+            "takes part: companies are no people, and addresses and internal users stay in Odoo. "
+            "Nothing was created beside it. "
             "If this is somebody else, give one of the two another address and try again; if not, "
             "ignore this row.",
             contact=self._contact_names(partner_ids),

@@ -298,7 +298,9 @@ def _write(
     if job.kind == mapping.COMPANY:
         if job.usercom_id:
             return usercom.update_company(job.usercom_id, body)
-        return usercom.put_company(job.custom_id or "", body)
+        if job.tried:  # it may be there, after a call whose answer was lost
+            return usercom.put_company(job.custom_id or "", body)
+        return usercom.create_company({**body, "custom_id": job.custom_id})
     if job.usercom_id:
         return usercom.update_contact(int(job.usercom_id), body)
     return usercom.upsert_contact(job.custom_id or "", body)
