@@ -432,6 +432,29 @@ class TestBothWays(CompanyCase):
         self.push()
         self.assertEqual(self.counted(), [("GET", LIST)])
 
+    def test_a_line_that_is_added_is_carried_to_companies(self):
+        partner = self.make_linked_company()
+        self.edit_company(int(self.binding(partner).usercom_id), description="Sprzedaje młotki")
+        attribute = self.env["usercom.attribute"].search(
+            [
+                ("account_id", "=", self.account.id),
+                ("kind", "=", "company"),
+                ("name_std", "=", "description"),
+            ]
+        )
+        line = self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "kind": "company",
+                "odoo_field": "function",
+                "attribute_id": attribute.id,
+            }
+        )
+        line._carry()
+        self.push()
+        self.assertEqual(partner.function, "Sprzedaje młotki")
+        self.assertEqual(self.counted(), [("GET", LIST)])
+
     def test_companies_have_no_consents(self):
         self.sim.add_attribute("email_consent", "boolean", content_type="company")
         partner = self.make_linked_company()

@@ -367,7 +367,7 @@ class ResPartner(models.Model):
                 ("partner_id", "in", companies.ids),
             ]
         )
-        participants = linked.partner_id.filtered_domain(account._participants())
+        participants = linked.partner_id._usercom_take_part(account)
         return {
             binding.partner_id.id: (binding.usercom_id, binding.partner_id in participants)
             for binding in linked

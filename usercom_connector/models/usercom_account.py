@@ -616,7 +616,6 @@ class UsercomAccount(models.Model):
     def action_list_companies(self):
         """Read the companies of User.com again now."""
         self._list_companies_soon()
-        self._wake_all()
 
     def action_open_changes(self):
         """What waits to be sent."""
@@ -861,6 +860,7 @@ class UsercomAccount(models.Model):
         streams = self.env["usercom.stream"].sudo()
         for account in self:
             streams._of(account, "push").companies_due_at = False
+        self.env["usercom.change"]._wake()
 
     def _wake_all(self):
         self.env["usercom.change"]._wake()
