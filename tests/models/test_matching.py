@@ -393,6 +393,7 @@ class TestNotTakingPart(MatchingCase):
         self.assertEqual(self.sim.calls.count("PUT") + self.sim.calls.count("POST"), 0)
 
     def test_company(self):
+        self.account.create_in_usercom = False
         self.check_nothing_is_linked(self.make_partner(name="Firma", is_company=True))
 
     def test_internal_user(self):

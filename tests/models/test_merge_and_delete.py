@@ -454,7 +454,7 @@ class TestOnDelete(MergeDeleteCase):
                 with self.subTest(wish=wish, fault=fault):
                     self.begin()
                     self.delete(wish)
-                    self.sim.fault(fault)
+                    self.sim.fault(fault, retry_after=60)
                     self.push()
                     self.assertTrue(self.changes())
                     self.assertTrue(self.stones().filtered("farewell"))

@@ -511,7 +511,7 @@ class TestWhoMaySettle(SettleCase):
         self.push()
         for fault in ("drop", "500", "429", "401"):
             with self.subTest(fault=fault):
-                self.sim.fault(fault, method="GET")
+                self.sim.fault(fault, method="GET", retry_after=60)
                 with self.assertRaises(UserError):
                     self.changes().with_user(self.manager).action_settle()
 

@@ -6,6 +6,7 @@ from . import usercom_stream
 from . import usercom_binding
 from . import usercom_conflict
 from . import usercom_verdict
+from . import usercom_directory
 from . import usercom_consent_event
 from . import usercom_queue
 from . import usercom_listing

@@ -7,6 +7,7 @@ from odoo.tools import SQL
 
 from ..sync import consent, converters, mapping, values
 from ..sync.pacing import EDIT
+from .usercom_binding import AWAKE
 
 #: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
 #: is captured besides (``usercom.account._captured_fields``).
@@ -21,7 +22,8 @@ class Snapshot:
 
     ``values`` leaves out what cannot be sent; ``notices`` say why (code and facts for
     ``usercom.sentence``). ``rules`` are the mapping as it holds for this contact, and ``context``
-    is what converting by them needs to know of it.
+    is what converting by them needs to know of it. ``employer`` is the User.com ID of the company
+    that the contact belongs to, if it is linked, and ``may_join`` says whether that takes part.
     """
 
     rules: tuple
@@ -29,6 +31,8 @@ class Snapshot:
     consent: str | None
     kind: str = mapping.CONTACT
     takes_part: bool = True
+    employer: str | None = None
+    may_join: bool = False
     values: dict = field(default_factory=dict)
     notices: list = field(default_factory=list)
 
@@ -80,7 +84,9 @@ class ResPartner(models.Model):
         bindings = {
             binding.partner_id.id: binding
             for binding in env["usercom.binding"].search(
-                [("account_id", "=", account.id), ("partner_id", "in", self._origin.ids)]
+                AWAKE
+                & Domain("account_id", "=", account.id)
+                & Domain("partner_id", "in", self._origin.ids)
             )
         }
         problems = env["usercom.change"]._problems(account, self._origin.ids)
@@ -88,7 +94,7 @@ class ResPartner(models.Model):
             binding = bindings.get(partner._origin.id, env["usercom.binding"])
             texts = [problems.get(partner._origin.id), binding.notice]
             partner.usercom_id = binding.usercom_id
-            partner.usercom_url = account._profile_url(binding.usercom_id)
+            partner.usercom_url = binding.usercom_url
             partner.usercom_synced_at = binding.synced_at
             partner.usercom_status = partner._usercom_status_sentence(account, binding)
             partner.usercom_problem = "\n".join(filter(None, texts)) or False
@@ -122,7 +128,7 @@ class ResPartner(models.Model):
         # sudo: who may read a contact may find it by its number in User.com.
         bindings = self.env["usercom.binding"].sudo()
         account = bindings.env["usercom.account"]._of_company(self.env.company)
-        mine = Domain("account_id", "=", account.id) & Domain("partner_id", "!=", False)
+        mine = AWAKE & Domain("account_id", "=", account.id)
         domain = Domain.FALSE
         if operator == "in" and False in value:
             linked = bindings._search(mine & Domain("usercom_id", "!=", False))
@@ -247,6 +253,8 @@ class ResPartner(models.Model):
         # sudo: whoever may delete a contact need not be allowed to see the account's bindings.
         bindings = self.env["usercom.binding"].sudo().search([("partner_id", "in", self.ids)])
         bindings._leave_deleted()
+        # Its people lose their employer by a foreign key, past ``write``.
+        self.with_context(active_test=False).child_ids._usercom_enqueue()
         self._usercom_enqueue()  # the push finds nobody, and drops what waits for this contact
         return super().unlink()
 
@@ -324,7 +332,8 @@ class ResPartner(models.Model):
             for kind in (mapping.CONTACT, mapping.COMPANY)
             for has_parent in (False, True)
         }
-        return {
+        employers = partners._usercom_employers(account)
+        snapshots = {
             partner.id: partner._usercom_snapshot(
                 rules[partner._usercom_kind(), bool(partner.parent_id)],
                 replace(context, country=partner.country_id.code or context.country),
@@ -337,6 +346,36 @@ class ResPartner(models.Model):
             )
             for partner in partners
         }
+        for partner in partners:
+            snapshot = snapshots[partner.id]
+            if snapshot.kind == mapping.COMPANY:
+                snapshot.consent = None  # companies have none in User.com
+            else:
+                employer = employers.get(partner.parent_id.id, (None, False))
+                snapshot.employer, snapshot.may_join = employer
+        return snapshots
+
+    def _usercom_employers(self, account):
+        """The companies that these contacts belong to, as far as they are linked.
+
+        :return: partner id of the company to its User.com ID and whether it takes part.
+        """
+        companies = self.parent_id.filtered("is_company")
+        if not companies:
+            return {}
+        linked = self.env["usercom.binding"].search(
+            [
+                ("account_id", "=", account.id),
+                ("kind", "=", mapping.COMPANY),
+                ("state", "=", "linked"),
+                ("partner_id", "in", companies.ids),
+            ]
+        )
+        participants = linked.partner_id._usercom_take_part(account)
+        return {
+            binding.partner_id.id: (binding.usercom_id, binding.partner_id in participants)
+            for binding in linked
+        }
 
     def _usercom_snapshot(self, rules, context, consent_state):
         snapshot = Snapshot(rules, context, consent_state, self._usercom_kind())
@@ -347,7 +386,7 @@ class ResPartner(models.Model):
             except converters.CannotTravel as error:
                 snapshot.notices.append((error.code, error.args_))
         name = snapshot.values.get(mapping.NAME.attribute)
-        if name and values.person_name(name, self.email) is None:
+        if name and not self.is_company and values.person_name(name, self.email) is None:
             snapshot.values[mapping.NAME.attribute] = None  # the address stands in for a name
         if consent_state == consent.GIVEN and mapping.EMAIL.attribute not in snapshot.values:
             snapshot.consent = None  # given for an address that does not travel

@@ -337,7 +337,11 @@ class UsercomAccount(models.Model):
     def _compute_counts(self):
         bindings = dict(
             self.env["usercom.binding"]._read_group(
-                [("account_id", "in", self.ids), ("usercom_id", "!=", False)],
+                [
+                    ("account_id", "in", self.ids),
+                    ("usercom_id", "!=", False),
+                    ("state", "!=", "seen"),
+                ],
                 ["account_id"],
                 ["__count"],
             )
@@ -579,6 +583,7 @@ class UsercomAccount(models.Model):
             if account.state != "paused":
                 account._catch_up()
             account.write({"state": "running", "pause_code": False})
+            account._list_companies_soon()
             account._wake_all()
 
     def action_pause(self):
@@ -714,7 +719,12 @@ class UsercomAccount(models.Model):
     def action_open_bindings(self):
         """The contacts that are tied to this account."""
         name = self.env._("Linked Contacts")
-        return self._action_open("usercom.binding", name, [("account_id", "in", self.ids)])
+        domain = [("account_id", "in", self.ids), ("state", "!=", "seen")]
+        return self._action_open("usercom.binding", name, domain)
+
+    def action_list_companies(self):
+        """Read the companies of User.com again now."""
+        self._list_companies_soon()
 
     def action_open_changes(self):
         """What waits to be sent."""
@@ -950,13 +960,15 @@ class UsercomAccount(models.Model):
                     INSERT INTO usercom_ping
                                 (account_res_id, lookup, value, due_at, attempts, priority)
                     SELECT account_id, 'id', usercom_id, %s, 0, %s FROM %s
-                       AND usercom_id IS NOT NULL
+                       AND usercom_id IS NOT NULL AND kind = %s
                     """,
                     now,
                     pacing.BULK,
                     linked,
+                    mapping.CONTACT,
                 )
             )
+            self._list_companies_soon()
         self._wake_all()
 
     def _stream(self, direction):
@@ -972,6 +984,14 @@ class UsercomAccount(models.Model):
             account._stream("poll").due_at = account.poll_minutes and fields.Datetime.now()
         self.env["usercom.ping"]._wake()
 
+    def _list_companies_soon(self):
+        """Have the companies of User.com listed with the next round."""
+        # sudo: only the scheduled actions write to streams; this is all that people may ask of one.
+        streams = self.env["usercom.stream"].sudo()
+        for account in self:
+            streams._of(account, "push").companies_due_at = False
+        self.env["usercom.change"]._wake()
+
     def _wake_all(self):
         self.env["usercom.change"]._wake()
         self.env["usercom.ping"]._wake()
@@ -982,7 +1002,8 @@ class UsercomAccount(models.Model):
         Addresses of companies and people are neither people nor companies of their own.
         """
         domain = Domain(ast.literal_eval(self.participant_domain)) & (
-            Domain("is_company", "=", True) | Domain("type", "=", "contact")
+            Domain("type", "=", "contact")
+            | (Domain("is_company", "=", True) & Domain("parent_id", "=", False))
         )
         if self.company_id:
             domain &= Domain("company_id", "in", [False, self.company_id.id])

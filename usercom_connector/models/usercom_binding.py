@@ -10,7 +10,14 @@ from odoo.tools import SQL, hmac
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent, converters, mapping, merge, values
+from ..tools.companies import MemberJob
 from ..tools.exchange import DELETE, UNSUBSCRIBE, PushJob
+
+#: Which of a contact's bindings count: those of what it is now. A person who has become a company,
+#: or the other way round, keeps the other one, which sleeps.
+AWAKE = (Domain("kind", "=", mapping.CONTACT) & Domain("partner_id.is_company", "=", False)) | (
+    Domain("kind", "=", mapping.COMPANY) & Domain("partner_id.is_company", "=", True)
+)
 
 
 class BusyError(Exception):
@@ -40,7 +47,8 @@ class UsercomBinding(models.Model):
     """The tie between one contact in Odoo and one in User.com, and what both held when they agreed.
 
     A binding without a contact in Odoo is what is left of a deleted one: it keeps the contact in
-    User.com from being created in Odoo again.
+    User.com from being created in Odoo again. Or it is only a note of a company in User.com whom
+    nobody in Odoo is (``usercom.directory``).
     """
 
     _name = "usercom.binding"
@@ -79,7 +87,12 @@ class UsercomBinding(models.Model):
         readonly=True, help="User.com IDs of the contacts that are to be joined with this one."
     )
     state = fields.Selection(
-        [("new", "Being created"), ("linked", "Linked"), ("gone", "Deleted in User.com")],
+        [
+            ("new", "Being created"),
+            ("linked", "Linked"),
+            ("gone", "Deleted in User.com"),
+            ("seen", "Seen in User.com"),
+        ],
         required=True,
         default="new",
         readonly=True,
@@ -92,6 +105,9 @@ class UsercomBinding(models.Model):
         ],
         required=True,
         readonly=True,
+    )
+    member_of = fields.Char(
+        readonly=True, help="User.com ID of the company that the contact was made a member of."
     )
     conflict_ids = fields.One2many("usercom.conflict", "binding_id", readonly=True)
     base_odoo = fields.Json(readonly=True)
@@ -114,6 +130,13 @@ class UsercomBinding(models.Model):
 
     _address_hash_idx = models.Index("(account_id, address_hash) WHERE address_hash IS NOT NULL")
     _former_idx = models.Index("(former_res_id) WHERE farewell IS NOT NULL")
+    # The same expressions as in ``usercom.directory._candidates``.
+    _company_email_idx = models.Index(
+        "(account_id, lower(base_usercom ->> 'email')) WHERE kind = 'company'"
+    )
+    _company_name_idx = models.Index(
+        "(account_id, lower(base_usercom ->> 'name')) WHERE kind = 'company'"
+    )
 
     @api.depends("notices")
     @api.depends_context("lang")
@@ -123,10 +146,13 @@ class UsercomBinding(models.Model):
             texts = [sentence._of(code, args) for code, args in binding.notices or ()]
             binding.notice = "\n".join(texts) or False
 
-    @api.depends("usercom_id", "account_id")
+    @api.depends("usercom_id", "account_id", "kind")
     def _compute_usercom_url(self):
         for binding in self:
-            binding.usercom_url = binding.account_id._profile_url(binding.usercom_id)
+            # Where User.com shows a company is not known.
+            is_person = binding.kind == mapping.CONTACT
+            number = is_person and binding.usercom_id
+            binding.usercom_url = binding.account_id._profile_url(number)
 
     @api.depends("partner_id", "usercom_id", "custom_id")
     @api.depends_context("uid", "allowed_company_ids")
@@ -146,11 +172,53 @@ class UsercomBinding(models.Model):
         :return: partner id to binding, for those that have one.
         """
         found = self.search([("account_id", "=", account.id), ("partner_id", "in", partners.ids)])
-        return {
-            binding.partner_id.id: binding
-            for binding in found
-            if binding.kind == binding.partner_id._usercom_kind()
-        }
+        return {binding.partner_id.id: binding for binding in found if not binding._is_asleep()}
+
+    def _is_asleep(self):
+        """Whether the contact has become the other kind, of which it has another binding."""
+        return bool(self.partner_id) and self.kind != self.partner_id._usercom_kind()
+
+    @api.model
+    def _asleep(self, account, partners):
+        """The bindings of the people whom these companies once were.
+
+        :return: partner id to binding.
+        """
+        companies = partners.filtered("is_company")
+        found = companies and self.search(
+            [
+                ("account_id", "=", account.id),
+                ("partner_id", "in", companies.ids),
+                ("kind", "=", mapping.CONTACT),
+                ("state", "=", "linked"),
+            ]
+        )
+        return {binding.partner_id.id: binding for binding in found or ()}
+
+    def _snapshots(self, account):
+        """What the contacts of these bindings hold now.
+
+        One that has become the other kind is left as it was, like whoever does not take part.
+
+        :return: binding id to ``Snapshot``.
+        """
+        snapshots = self.partner_id._usercom_snapshots(account)
+        found = {binding.id: snapshots.get(binding.partner_id.id) for binding in self}
+        if asleep := self.filtered(lambda binding: binding._is_asleep()):
+            # sudo: as in ``res.partner._usercom_snapshots``.
+            states = self.env["usercom.consent.event"].sudo()._states(asleep.partner_id)
+            for binding in asleep:
+                is_person = binding.kind == mapping.CONTACT
+                found[binding.id] = replace(
+                    snapshots[binding.partner_id.id],
+                    rules=(),
+                    kind=binding.kind,
+                    consent=states[binding.partner_id.id] if is_person else None,
+                    takes_part=False,
+                    values={},
+                    notices=[],
+                )
+        return found
 
     @api.model
     def _find(self, account, contacts, kind=mapping.CONTACT):
@@ -177,7 +245,7 @@ class UsercomBinding(models.Model):
         }
 
     @api.model
-    def _by_custom_id(self, account, contacts):
+    def _by_custom_id(self, account, contacts, kind=mapping.CONTACT):
         """The bindings that have the User IDs of these contacts.
 
         :return: User ID to binding.
@@ -186,7 +254,7 @@ class UsercomBinding(models.Model):
         found = self.search(
             [
                 ("account_id", "=", account.id),
-                ("kind", "=", mapping.CONTACT),
+                ("kind", "=", kind),
                 ("custom_id", "in", wanted),
             ]
         )
@@ -206,6 +274,10 @@ class UsercomBinding(models.Model):
             ]
         )
         return {(binding.kind, binding.usercom_id): binding for binding in found}
+
+    @api.model
+    def _new_custom_id(self):
+        return secrets.token_hex(16)
 
     @api.model
     def _vals_new(self, account, partner):
@@ -312,7 +384,9 @@ class UsercomBinding(models.Model):
         held = Domain("account_res_id", "in", self.account_id.ids) & (
             Domain("due_at", "=", False) | Domain("problem_code", "=", "ceiling")
         )
-        seen = Domain("lookup", "=", "id") & Domain("value", "in", self.mapped("usercom_id"))
+        # A ping is about a person, and a company may have the same number.
+        people = self.filtered(lambda binding: binding.kind == mapping.CONTACT)
+        seen = Domain("lookup", "=", "id") & Domain("value", "in", people.mapped("usercom_id"))
         mine = Domain("partner_res_id", "in", self.partner_id.ids)
         for model, subject in (("usercom.ping", seen), ("usercom.change", mine)):
             rows = self.env[model].search(held & subject)
@@ -530,6 +604,27 @@ class UsercomBinding(models.Model):
             withdrawn=snapshot.consent == consent.WITHDRAWN,
         )
 
+    def _member_job(self, snapshot, row_ids=()):
+        """Which company the contact is to be put into or taken out of, or ``None``.
+
+        Only what we put it into is taken back. A company that does not take part any more stays as
+        it is, and so do its members.
+        """
+        self.ensure_one()
+        if self.kind == mapping.COMPANY or self.state != "linked" or not snapshot.takes_part:
+            return None
+        before, now = self.member_of or None, snapshot.employer
+        if before == now or (now and not snapshot.may_join and not before):
+            return None
+        return MemberJob(
+            partner_id=self.partner_id.id,
+            row_ids=tuple(row_ids),
+            binding_id=self.id,
+            usercom_id=self.usercom_id,
+            into=now if snapshot.may_join else None,
+            out_of=before,
+        )
+
     def _consent_to_send(self, snapshot, wanted):
         email, refused = mapping.EMAIL.attribute, self.refused or {}
         # Odoo's address says nothing about the one in User.com where it cannot be sent, or is not
@@ -537,6 +632,8 @@ class UsercomBinding(models.Model):
         is_refused = email in wanted and email in refused and refused[email] == wanted[email]
         has_address = bool(snapshot.values.get(email)) or email in wanted
         seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
+        if self.kind == mapping.COMPANY:
+            return None
         if not snapshot.takes_part and snapshot.consent != consent.WITHDRAWN:
             return None
         to_send = consent.to_send(snapshot.consent, seen, has_address=has_address)
@@ -611,14 +708,28 @@ class UsercomBinding(models.Model):
         if settles:
             self._note_unsent(snapshot, refusals)
         else:
-            self.env["usercom.ping"]._append([(self.account_id.id, "id", sent.usercom_id)])
+            self._look_again(sent.usercom_id)
         return settles
+
+    def _look_again(self, number):
+        """Have the contact read again.
+
+        :param number: its User.com ID.
+        """
+        if self.kind == mapping.COMPANY:
+            self.account_id._list_companies_soon()
+        else:
+            self.env["usercom.ping"]._append([(self.account_id.id, "id", number)])
 
     @api.model
     def _is_creating(self, account):
         """Whether a contact may be under way to User.com whose number is not known yet."""
         since = fields.Datetime.now() - timedelta(minutes=1)
-        domain = [("account_id", "=", account.id), ("state", "=", "new")]
+        domain = [
+            ("account_id", "=", account.id),
+            ("kind", "=", mapping.CONTACT),
+            ("state", "=", "new"),
+        ]
         return bool(self.search_count([*domain, ("write_date", ">", since)], limit=1))
 
     def _is_in_flight(self):
@@ -684,11 +795,11 @@ class UsercomBinding(models.Model):
         now = consent.moment()
         bindings = self.browse(read.binding.id for read in reads)
         partners = bindings.partner_id
-        snapshots = partners._usercom_snapshots(account)
+        snapshots = bindings._snapshots(account)
         said_at = self._last_words(partners, min((read.began for read in reads), default=now))
         merges = []
         for read in reads:
-            binding, snapshot = read.binding, snapshots[read.binding.partner_id.id]
+            binding, snapshot = read.binding, snapshots[read.binding.id]
             theirs, notices = binding._canonical(read.contact, snapshot)
             merged = merge.merge(
                 snapshot.rules,
@@ -704,13 +815,14 @@ class UsercomBinding(models.Model):
             for read, merged, _notices in merges
             if (
                 event := read.binding._consent_event(
-                    read, merged, now, snapshots[read.binding.partner_id.id].takes_part
+                    read, merged, now, snapshots[read.binding.id].takes_part
                 )
             )
         ]
         if events:
             touched |= self.env["usercom.consent.event"].create(events).partner_id
-        after = snapshots | (touched & partners)._usercom_snapshots(account)
+        changed = bindings.filtered(lambda binding: binding.partner_id in touched)
+        after = snapshots | changed._snapshots(account)
         to_send = self.env["res.partner"]
         for read, merged, notices in merges:
             binding = read.binding
@@ -718,10 +830,11 @@ class UsercomBinding(models.Model):
             # that somebody entered while this read was on its way.
             said = said_at.get(binding.partner_id.id)
             is_said = bool(said and said >= read.began)
-            binding._move_bases(read, merged, after[binding.partner_id.id])
+            binding._move_bases(read, merged, after[binding.id])
             binding.synced_at = read.began if is_said else now
             binding._set_notices("in", notices)
-            if binding._job(after[binding.partner_id.id]):
+            snapshot = after[binding.id]
+            if binding._job(snapshot) or binding._member_job(snapshot):
                 to_send |= binding.partner_id
         to_send._usercom_enqueue(account)
 
@@ -746,9 +859,17 @@ class UsercomBinding(models.Model):
                 "base_usercom": merged.base_usercom,
                 "revision": self.revision + 1,
             }
+        if snapshot.employer and not self.member_of and self._shows_member(read, snapshot.employer):
+            vals["member_of"] = snapshot.employer  # so somebody has put it there already
         self.write(vals)
         if merged.asked or self.conflict_ids:
             self.env["usercom.conflict"]._keep(self, read.contact, merged)
+
+    def _shows_member(self, read, number):
+        """Whether a read of this contact shows that it belongs to a company."""
+        return self.kind == mapping.CONTACT and number in {
+            str(company.id) for company in read.contact.companies
+        }
 
     @api.model
     def _write_into(self, account, merges, snapshots):
@@ -764,7 +885,7 @@ class UsercomBinding(models.Model):
         for read, merged, _notices in merges:
             if merged.into:
                 partner = read.binding.partner_id
-                snapshot = snapshots[partner.id]
+                snapshot = snapshots[read.binding.id]
                 vals = partner._usercom_vals(account, snapshot, merged.into)
                 vals = partner._usercom_before_pull(account, vals)
                 partner.write(vals)
@@ -799,6 +920,8 @@ class UsercomBinding(models.Model):
         :return: values of the event it tells of, if it is news.
         """
         shown = values.boolean(read.contact.get(mapping.EMAIL_CONSENT))
+        if self.kind == mapping.COMPANY:
+            return None
         if shown and not takes_part:
             return None  # only a "no" still comes in
         event = consent.observed(

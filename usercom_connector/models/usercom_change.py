@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -7,9 +8,9 @@ from odoo.tools import SQL, split_every
 from odoo.tools.mail import email_split
 
 from .. import client
-from ..sync import consent, mapping
+from ..sync import consent, mapping, waiting
 from ..sync.pacing import BULK, CONSENT, EDIT
-from ..tools import exchange
+from ..tools import companies, exchange
 from .usercom_binding import Read
 from .usercom_queue import RECORDED_TOGETHER
 from .usercom_stream import HELD_FOR
@@ -20,6 +21,8 @@ NEXT_SURVEY = -1
 #: So many contacts are created at a time that a survey has not met: whoever appears in User.com
 #: after the look at what has changed there, and before the call, is not noticed.
 SURVEYED_TOGETHER = 300
+#: A failing list of companies is not begun anew for so many seconds, if only it itself wants it.
+LIST_WAITS = 600
 
 
 class UsercomChange(models.Model):
@@ -106,6 +109,37 @@ class UsercomChange(models.Model):
             ]
         )
         return {row.partner_res_id: row.problem for row in rows}
+
+    @api.model
+    def _append_people_of(self, bindings):
+        """Have the people of companies looked at, which are linked now.
+
+        One statement, however many they are. Who is not linked is none of its business.
+        """
+        linked = bindings.filtered(lambda binding: binding.kind == mapping.COMPANY)
+        if not linked.partner_id:
+            return
+        linked.flush_model()
+        self.env["res.partner"].flush_model(["parent_id"])
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO usercom_change
+                            (account_res_id, partner_res_id, due_at, attempts, priority)
+                SELECT binding.account_id, binding.partner_id, %s, 0, %s
+                  FROM usercom_binding AS binding
+                  JOIN res_partner AS contact ON contact.id = binding.partner_id
+                 WHERE binding.account_id = %s AND binding.kind = %s AND binding.state <> 'gone'
+                   AND contact.parent_id IN %s
+                """,
+                fields.Datetime.now(),
+                BULK,
+                linked.account_id.id,
+                mapping.CONTACT,
+                tuple(linked.partner_id.ids),
+            )
+        )
+        self._wake()
 
     # === SURVEY === #
 
@@ -233,31 +267,19 @@ class UsercomChange(models.Model):
     # === WORKING OFF === #
 
     @api.model
+    def _has_chore(self, stream):
+        return self.env["usercom.directory"]._is_due(stream)
+
+    @api.model
     def _process(self, account, stream, usercom, groups, deadline):
         done = len(groups)
         jobs = self._in_transaction(lambda: self._plan(account, groups))
-        to_look_up = [job for job in jobs if job.binding_id is None and not job.surveyed]
-        surveyed = [job for job in jobs if job.binding_id is None and job.surveyed]
-        jobs = [job for job in jobs if job.binding_id is not None]
-        if surveyed:
-            bound, unsure = self._bind_surveyed(account, stream, usercom, surveyed, deadline)
-            jobs += bound
-            to_look_up += unsure
-        if to_look_up:
-            began = consent.moment()
-            answers = exchange.run_all(
-                to_look_up,
-                lambda job: exchange.look_up(usercom.within(deadline, job.priority), job),
-                deadline,
-            )
-            for some in split_every(RECORDED_TOGETHER, answers):
-                jobs += self._in_transaction(partial(self._bind, account, stream, some, began))
-        if surveyed or to_look_up:
-            may_go = self._in_transaction(lambda: not stream._is_resting() and account._may_run())
-            if not may_go:
-                return done  # the look-up was answered by a 429, or by a refusal of the account
-            if any(job.farewell for job in jobs):
-                jobs = self._in_transaction(partial(self._still_leaving, jobs))
+        jobs, unlisted = self._in_transaction(partial(self._seek_companies, account, stream, jobs))
+        jobs = self._bind_unknown(account, stream, usercom, jobs, deadline)
+        if jobs is None:
+            return done  # the look-up was answered by a 429, or by a refusal of the account
+        members = [job for job in jobs if isinstance(job, companies.MemberJob)]
+        jobs = [job for job in jobs if isinstance(job, exchange.PushJob)]
         began = consent.moment()
         calls = exchange.in_fewest_calls(jobs)
         calls.sort(key=lambda call: call.priority)
@@ -268,9 +290,44 @@ class UsercomChange(models.Model):
         )
         answers = exchange.by_contact(answers)
         for some in split_every(RECORDED_TOGETHER, answers):
-            self._in_transaction(partial(self._record, account, stream, some, began))
+            members += self._in_transaction(partial(self._record, account, stream, some, began))
         self._in_transaction(partial(self._adapt_batch, stream, answers))
+        if self._in_transaction(lambda: stream._is_resting() or not account._may_run()):
+            return done
+        answers = exchange.run_all(
+            members, partial(companies.move_member, usercom.within(deadline)), deadline
+        )
+        for some in split_every(RECORDED_TOGETHER, answers):
+            self._in_transaction(partial(self._record_members, account, stream, some))
+        self._list_companies(account, stream, usercom, unlisted, deadline)
         return done
+
+    @api.model
+    def _bind_unknown(self, account, stream, usercom, jobs, deadline):
+        """Look up and tie those that have no binding.
+
+        :return: the jobs to send, ``None`` where the account is not to be called now.
+        """
+        to_look_up = [job for job in jobs if job.binding_id is None and not job.surveyed]
+        surveyed = [job for job in jobs if job.binding_id is None and job.surveyed]
+        jobs = [job for job in jobs if job.binding_id is not None]
+        if not surveyed and not to_look_up:
+            return jobs
+        if surveyed:
+            bound, unsure = self._bind_surveyed(account, stream, usercom, surveyed, deadline)
+            jobs += bound
+            to_look_up += unsure
+        began = consent.moment()
+        answers = exchange.run_all(
+            to_look_up,
+            lambda job: companies.look_up_any(usercom.within(deadline, job.priority), job),
+            deadline,
+        )
+        for of_kind in exchange.by_kind(answers):
+            for some in split_every(RECORDED_TOGETHER, of_kind):
+                jobs += self._in_transaction(partial(self._bind, account, stream, some, began))
+        may_go = self._in_transaction(lambda: not stream._is_resting() and account._may_run())
+        return self._in_transaction(partial(self._still_leaving, jobs)) if may_go else None
 
     @api.model
     def _plan(self, account, groups):
@@ -297,6 +354,8 @@ class UsercomChange(models.Model):
         expected = self.env["usercom.binding"]._expected_ids(
             account, partners.browse(by_id.keys() - bindings.keys())
         )
+        asleep = self.env["usercom.binding"]._asleep(account, partners.browse(by_id))
+        sleeping = self.env["usercom.binding"].union(*asleep.values())._snapshots(account)
         jobs, done = [], self.browse()
         for rows, partner_id in pieces:
             if partner_id in leaving:
@@ -305,19 +364,30 @@ class UsercomChange(models.Model):
             binding = bindings.get(partner_id)
             # A contact that has moved to another company stays as it is over there.
             snapshot = partner_id in by_id and snapshots.get(partner_id)
-            is_company = snapshot and snapshot.kind == mapping.COMPANY
-            if (
-                not snapshot
-                or is_company
-                or (binding.state == "gone" if binding else not snapshot.takes_part)
-            ):
+            person = asleep.get(partner_id)
+            if not snapshot:
+                done += rows
+            elif person and (job := rows._job_of(person, sleeping[person.id], tried=True)):
+                jobs.append(job)  # a "no" of whoever has become a company; the rest comes after it
+            elif binding.state == "gone" if binding else not snapshot.takes_part:
                 done += rows
             elif binding:
                 job = rows._job_of(binding, snapshot, tried=True)
-                if job and rows[:1].problem_code == "alone":
+                if isinstance(job, exchange.PushJob) and rows[:1].problem_code == "alone":
                     job = replace(job, alone=True)
                 jobs += [job] if job else []
                 done += self.browse() if job else rows._settled(binding)
+            elif snapshot.kind == mapping.COMPANY:
+                email, name = snapshot.values.get("email"), by_id[partner_id].name
+                jobs.append(
+                    exchange.PushJob(
+                        partner_id=partner_id,
+                        row_ids=rows._ids,
+                        kind=mapping.COMPANY,
+                        email=email,
+                        name=name,
+                    )
+                )
             else:
                 email, phone = snapshot.values.get("email"), snapshot.values.get("phone_number")
                 if email or phone:
@@ -336,10 +406,17 @@ class UsercomChange(models.Model):
                 else:
                     rows._park("no_address")  # what Odoo takes for one need not travel
         done._drop()
-        unknown = [job.partner_id for job in jobs if job.binding_id is None]
+        unknown = {
+            job.partner_id for job in jobs if job.binding_id is None and job.kind == mapping.CONTACT
+        }
         if unknown:
-            surveyed = self._still_surveyed(account, unknown)
-            jobs = [replace(job, surveyed=job.partner_id in surveyed) for job in jobs]
+            surveyed = self._still_surveyed(account, list(unknown))
+            jobs = [
+                replace(job, surveyed=True)
+                if job.binding_id is None and job.partner_id in surveyed
+                else job
+                for job in jobs
+            ]
         return self._with_strangers(account, jobs)
 
     @api.model
@@ -354,7 +431,8 @@ class UsercomChange(models.Model):
     @api.model
     def _with_strangers(self, account, jobs):
         """The jobs, told who in User.com is surely somebody else."""
-        asking = [job for job in jobs if job.email or job.phone]
+        people = [j for j in jobs if isinstance(j, exchange.PushJob) and j.kind == mapping.CONTACT]
+        asking = [job for job in people if job.email or job.phone]
         asking = [j for j in asking if mapping.EMAIL.attribute in j.body or not j.usercom_id]
         partners = self.env["res.partner"].browse(job.partner_id for job in asking)
         strangers = self.env["usercom.verdict"]._strangers(account, partners) if asking else {}
@@ -380,9 +458,14 @@ class UsercomChange(models.Model):
     @api.model
     def _still_leaving(self, jobs):
         """The jobs, without farewells to contacts that somebody has entered anew meanwhile."""
-        bindings = self.env["usercom.binding"].browse(job.binding_id for job in jobs).exists()
-        leaving = set(bindings.filtered("farewell")._ids)
-        return [job for job in jobs if not job.farewell or job.binding_id in leaving]
+        farewells = {
+            job.binding_id for job in jobs if isinstance(job, exchange.PushJob) and job.farewell
+        }
+        if not farewells:
+            return jobs
+        leaving = self.env["usercom.binding"].browse(farewells).exists().filtered("farewell")
+        over = farewells - set(leaving._ids)
+        return [job for job in jobs if job.binding_id not in over]
 
     def _settled(self, binding):
         """These rows, if nothing of the contact waits for a person; else they show what does."""
@@ -407,7 +490,7 @@ class UsercomChange(models.Model):
         binding._note_unsent(snapshot)
         job = binding._job(snapshot, self._ids, tried)
         if not job:
-            return None
+            return binding._member_job(snapshot, self._ids)
         binding._note_sending(job)
         return replace(job, priority=CONSENT if job.consent is False else self._first_priority())
 
@@ -465,7 +548,9 @@ class UsercomChange(models.Model):
             for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True)
             if not rows._settle_failure(account, stream, answer)
         ]
-        return self._in_bulk(pieces, partial(self._bind_some, account, began, places))
+        is_company = answers[0][0].kind == mapping.COMPANY
+        bind_some = self._bind_companies if is_company else self._bind_some
+        return self._in_bulk(pieces, partial(bind_some, account, began, places))
 
     @api.model
     def _left_of(self, answers):
@@ -614,16 +699,18 @@ class UsercomChange(models.Model):
                 binding.unlink()  # was not even tried: nothing has to be looked for next time
             elif isinstance(answer, client.Gone):
                 binding._mark_gone()
-                rows._drop()
+                if not binding._is_asleep():
+                    rows._drop()
             elif rows._settle_failure(account, stream, answer):
                 continue
             elif binding and binding not in locked:
                 rows._wait(1, "busy")
             else:
                 pieces.append((rows, binding, job, answer))
-        self._in_bulk(pieces, partial(self._record_some, account, began))
+        members = self._in_bulk(pieces, partial(self._record_some, account, began))
         if any(isinstance(answer, exchange.Sent) for _job, answer in answers):
             stream._succeeded()
+        return members
 
     def _settle_failure(self, account, stream, answer):
         if isinstance(answer, exchange.RefusedTogether):
@@ -634,12 +721,12 @@ class UsercomChange(models.Model):
     @api.model
     def _record_some(self, account, began, pieces):
         bindings = self.env["usercom.binding"].union(*(piece[1] for piece in pieces))
-        snapshots = bindings.partner_id._usercom_snapshots(account)
+        snapshots = bindings._snapshots(account)
         owners = bindings._by_usercom_id(
             account,
             [(job.kind, s.usercom_id) for _r, _b, job, s in pieces if isinstance(s, exchange.Sent)],
         )
-        reads, done = [], self.browse()
+        reads, settled, done = [], [], self.browse()
         for rows, binding, job, sent in pieces:
             if not binding:
                 done += rows
@@ -661,17 +748,194 @@ class UsercomChange(models.Model):
                 rows._park(
                     "taken_there", usercom_id=sent.usercom_id, partner_id=owner.partner_id.id
                 )
-            elif not binding._record_sent(job, sent, snapshots[binding.partner_id.id]):
+            elif not binding._record_sent(job, sent, snapshots[binding.id]):
                 rows._wait(0, "busy")
             else:
                 if sent.lowered:
                     binding.partner_id._usercom_keep_withdrawn()
-                done += rows._settled(binding)
+                settled.append((rows, binding, job))
                 if sent.contact is None:
                     binding.synced_at = began
                 else:
                     moved = "email" in sent.outgoing
                     reads.append(Read(binding, sent.contact, began, moved))
-        self.env["usercom.binding"]._absorb(account, reads)
+        bindings._absorb(account, reads)
         done._drop()
-        return []
+        return self._settle_written(settled, snapshots)
+
+    @api.model
+    def _settle_written(self, settled, snapshots):
+        """Drop the rows of what has been written, unless there is a membership to see to.
+
+        :param settled: list of (rows, binding, job).
+        :return: list of ``companies.MemberJob``.
+        """
+        members, done, created = [], self.browse(), self.env["usercom.binding"]
+        for rows, binding, job in settled:
+            if job.kind == mapping.COMPANY and not job.usercom_id:
+                created += binding
+            if member := binding._member_job(snapshots[binding.id], rows._ids):
+                members.append(member)
+            elif not binding._is_asleep():  # else the company that it has become is still to go
+                done += rows._settled(binding)
+        self._append_people_of(created)
+        done._drop()
+        return members
+
+    # === COMPANIES === #
+
+    @api.model
+    def _seek_companies(self, account, stream, jobs):
+        """Look into the list of User.com's companies for those that are not tied yet.
+
+        :return: the jobs to go on with, and those that have to wait for the list.
+        """
+        unknown = [j for j in jobs if j.binding_id is None and j.kind == mapping.COMPANY]
+        if not unknown:
+            return jobs, []
+        others = [j for j in jobs if j.binding_id is not None or j.kind != mapping.COMPANY]
+        directory = self.env["usercom.directory"]
+        if not directory._is_fresh(stream):
+            return others, unknown
+        return others + directory._seek(account, unknown), []
+
+    @api.model
+    def _list_companies(self, account, stream, usercom, unlisted, deadline):
+        """Read the list of companies on, where it is due or somebody waits for it.
+
+        One page at the least, and no more after the deadline; the next round goes on there.
+
+        :param unlisted: jobs of companies that cannot be looked up without it.
+        """
+        directory = self.env["usercom.directory"]
+        if not unlisted and not self._in_transaction(lambda: directory._is_due(stream)):
+            return
+        cursor = self._in_transaction(partial(directory._begin, stream))
+        error = None
+        while error is None:
+            began = consent.moment()
+            try:
+                found, cursor = companies.page(usercom.within(deadline, BULK), cursor)
+            except client.UserComError as exc:
+                error = exc
+                break
+            self._in_transaction(
+                partial(directory._take_page, account, stream, began, found, cursor)
+            )
+            if not cursor:
+                return  # those who waited are still due
+            if time.monotonic() > deadline:
+                break
+        self._in_transaction(partial(self._put_off, account, stream, unlisted, error))
+
+    @api.model
+    def _put_off(self, account, stream, jobs, error):
+        """Let companies wait for the list, which has failed or is longer than one round."""
+        rows_left = set(self.browse(i for job in jobs for i in job.row_ids).exists()._ids)
+        pieces = [self.browse(i for i in job.row_ids if i in rows_left) for job in jobs]
+        if error is None:
+            for rows in pieces:
+                rows._wait(1, "listing")
+        elif isinstance(error, client.AccountRefused):
+            account._pause(str(error.kind))
+        else:
+            if not isinstance(error, client.AgainLater):
+                error = client.AgainLater(error.kind)
+            for rows in pieces:
+                rows._postpone(error)
+            stream._failed(str(error.kind), error.retry_after)
+            seconds = max(LIST_WAITS, waiting.pause(1, error.retry_after))
+            self.env["usercom.directory"]._give_up(stream, seconds)
+
+    @api.model
+    def _bind_companies(self, account, began, places, pieces):
+        """Tie companies to those that were found, or to a new Company ID, as for people."""
+        bindings, directory = self.env["usercom.binding"], self.env["usercom.directory"]
+        partners = self.env["res.partner"].browse(job.partner_id for _rows, job, _found in pieces)
+        partners = partners.exists()
+        tied = bindings._of_partners(account, partners)
+        found_ones = [company for _rows, _job, found in pieces for company in found]
+        owners = bindings._find(account, found_ones, mapping.COMPANY)
+        custom_ids = bindings._by_custom_id(account, found_ones, mapping.COMPANY)
+        ahead = directory._being_created(account)
+        reads, bound, to_create, begun, done = [], [], [], {}, self.browse()
+        for rows, job, found in pieces:
+            partner = partners & partners.browse(job.partner_id)
+            keys = directory._keys(job.email, job.name)
+            if not partner or partner.id in tied or partner._usercom_kind() != job.kind:
+                rows._wait(0, "busy")  # the next round sees what it is now
+            elif len(found) > 1:
+                rows._park("several_companies_there", usercom_ids=[str(c.id) for c in found])
+            elif found:
+                [company] = found
+                binding = rows._tie_company(account, partner, company, owners, custom_ids)
+                if binding:
+                    owners[company.id] = tied[partner.id] = binding
+                    reads.append(Read(binding, company, began))
+                    bound.append((rows, binding))
+            elif not account.create_in_usercom:
+                done += rows
+            elif creating := bindings.union(*map(ahead.get, keys & ahead.keys()))._rows_creating():
+                rows._wait_behind(creating, code="company_being_created")
+            elif namesakes := [begun[key] for key in keys if key in begun]:
+                rows._wait(1, "company_being_created", partner_id=namesakes[0].id)
+            elif places[0] <= len(to_create):
+                rows._wait_for_ceiling(account, "odoo")
+            else:
+                to_create.append((rows, partner))
+                begun |= dict.fromkeys(keys, partner)
+        created = bindings.create([bindings._vals_new(account, p) for _rows, p in to_create])
+        bindings._absorb(account, reads)
+        self._append_people_of(bindings.union(*(binding for _rows, binding in bound)))
+        bound += zip((rows for rows, _partner in to_create), created, strict=True)
+        done._drop()
+        jobs = self._jobs_of_bound(account, bound)
+        places[0] -= len(to_create)
+        return jobs
+
+    def _tie_company(self, account, partner, company, owners, custom_ids):
+        """The binding of a company and the only one that was found for it.
+
+        Nothing when its rows have been put aside.
+
+        :param owners: User.com ID to binding, and ``custom_ids`` Company ID to binding.
+        """
+        owner, namesake = owners[company.id], custom_ids.get(company.custom_id)
+        if owner.partner_id:
+            self._park(
+                "company_taken_there", usercom_id=str(company.id), partner_id=owner.partner_id.id
+            )
+        elif owner and owner.state != "seen":
+            self._wait(0, "busy")  # deleted in Odoo meanwhile: the next look passes it over
+        elif namesake and namesake != owner:
+            self._park("user_id_taken", partner_id=namesake.partner_id.id)
+        elif owner:
+            owner.partner_id = partner
+            owner._tie(company)
+            return owner
+        else:
+            return owner._create_linked(account, [(partner, company, "matched")])
+        return None
+
+    @api.model
+    def _record_members(self, account, stream, answers):
+        """Record who has been made a member of which company."""
+        rows_left = set(self.browse(i for job, _a in answers for i in job.row_ids).exists()._ids)
+        bindings, done = self.env["usercom.binding"], self.browse()
+        existing = bindings.browse(job.binding_id for job, _answer in answers).exists()
+        for job, answer in answers:
+            rows = self.browse(i for i in job.row_ids if i in rows_left)
+            binding = existing & bindings.browse(job.binding_id)
+            if isinstance(answer, client.Gone):
+                binding._mark_gone()
+                done += rows
+            elif isinstance(answer, companies.CompanyGone):
+                gone = bindings._by_usercom_id(account, [(mapping.COMPANY, job.into)])
+                bindings.union(*gone.values())._mark_gone()
+                rows._wait(0, "busy")  # it goes without an employer
+            elif not rows._settle_failure(account, stream, answer):
+                binding.member_of = job.into
+                done += rows
+        done._drop()
+        if any(answer is True for _job, answer in answers):
+            stream._succeeded()

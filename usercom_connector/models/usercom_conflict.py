@@ -74,9 +74,7 @@ class UsercomConflict(models.Model):
             moved = {**(binding[base] or {}), conflict.attribute: conflict[value]}
             binding.write({base: moved, "revision": binding.revision + 1})
             binding.partner_id._usercom_enqueue(binding.account_id)
-            self.env["usercom.ping"].sudo()._append(
-                [(binding.account_id.id, "id", binding.usercom_id)]
-            )
+            binding._look_again(binding.usercom_id)
             conflict.unlink()
 
 

@@ -595,4 +595,8 @@ class UsercomMapping(models.Model):
                 )
             )
             self.env["usercom.ping"]._wake()
+        into_companies = self.filtered(
+            lambda line: line.direction != "out" and line.kind == mapping.COMPANY
+        )
+        into_companies.account_id._list_companies_soon()
         self.filtered("to_carry").write({"to_carry": False})

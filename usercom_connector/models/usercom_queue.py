@@ -214,7 +214,8 @@ class UsercomQueue(models.AbstractModel):
                 return 0
             groups = self._claim(account, stream.batch_size)
             lists = self._lists_due(account)
-            if not groups and not lists:
+            works = groups or self._has_chore(stream)
+            if not works and not lists:
                 return 0
             try:
                 usercom = account._client()
@@ -222,7 +223,7 @@ class UsercomQueue(models.AbstractModel):
                 account._pause(account._address_trouble())
                 return 0
             with usercom:
-                done = self._process(account, stream, usercom, groups, deadline) if groups else 0
+                done = self._process(account, stream, usercom, groups, deadline) if works else 0
                 # In turns, so that neither holds up the other.
                 return done + self._read_pages(account, lists, usercom, deadline)
 
@@ -234,6 +235,11 @@ class UsercomQueue(models.AbstractModel):
     @api.model
     def _read_pages(self, account, lists, usercom, deadline):
         return 0
+
+    @api.model
+    def _has_chore(self, stream):
+        """Whether there is something to do besides the rows."""
+        return False
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
@@ -480,13 +486,13 @@ class UsercomQueue(models.AbstractModel):
         self._wait(max(seconds, 60), "ceiling", limit=account.creation_limit)
         account._ask_about_ceiling()
 
-    def _wait_behind(self, ahead, at_least=1):
+    def _wait_behind(self, ahead, at_least=1, code="being_created"):
         """Wait for another contact with the same address, which is just being created.
 
         :param ahead: its rows, from ``usercom.binding._rows_creating``.
         """
         seconds = (ahead[0].due_at - fields.Datetime.now()).total_seconds() + 1
-        self._wait(max(seconds, at_least), "being_created", partner_id=ahead[0].partner_res_id)
+        self._wait(max(seconds, at_least), code, partner_id=ahead[0].partner_res_id)
 
     @api.model
     def _hold_back(self, account, groups, origin):

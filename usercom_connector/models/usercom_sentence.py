@@ -229,6 +229,40 @@ class UsercomSentence(models.AbstractModel):
         )
 
     @api.model
+    def _say_several_companies_there(self, usercom_ids=(), **args):
+        return self.env._(
+            "Several companies in User.com have this e-mail address or name (numbers "
+            "%(numbers)s), so it is not sure which one this is. Leave one of them there, or tell "
+            "them apart by their addresses, then try again.",
+            numbers=", ".join(usercom_ids),
+        )
+
+    @api.model
+    def _say_company_taken_there(self, usercom_id="", partner_id=None, **args):
+        return self.env._(
+            "User.com's company %(number)s has this e-mail address or name, but belongs to "
+            "%(contact)s in Odoo. Give one of the two another name or address, or merge them in "
+            "Odoo.",
+            number=usercom_id,
+            contact=self._contact_names([partner_id]),
+        )
+
+    @api.model
+    def _say_company_being_created(self, partner_id=None, **args):
+        return self.env._(
+            "%(contact)s has this name or e-mail address too, and is being created in User.com. "
+            "This is tried again by itself after that; if it goes on, see why that company waits.",
+            contact=self._contact_names([partner_id]),
+        )
+
+    @api.model
+    def _say_listing(self, **args):
+        return self.env._(
+            "The companies in User.com are being read, to see whether this one is among them. It "
+            "goes on by itself."
+        )
+
+    @api.model
     def _say_several_here(self, partner_ids=(), **args):
         return self.env._(
             "Several contacts in Odoo have this e-mail address or phone number: %(contacts)s. "
@@ -247,9 +281,9 @@ class UsercomSentence(models.AbstractModel):
     @api.model
     def _say_not_taking_part(self, partner_ids=(), **args):
         return self.env._(
-            "%(contact)s has this e-mail address or phone number in Odoo, but does not take part: "
-            "companies, addresses and internal users stay in Odoo. Nothing was created beside it. "
-            "Click Settle to say whether this is somebody else.",
+            "%(contact)s has this e-mail address or phone number in Odoo, but is no person who "
+            "takes part: companies are no people, and addresses and internal users stay in Odoo. "
+            "Nothing was created beside it. Click Settle to say whether this is somebody else.",
             contact=self._contact_names(partner_ids),
         )
 

@@ -50,6 +50,10 @@ class UsercomStream(models.Model):
     last_failure = fields.Text(compute="_compute_last_failure")
     failures = fields.Integer(help="Transport failures in a row.")
     batch_size = fields.Integer(default=50, help="So many contacts are claimed at a time.")
+    companies_listed_at = fields.Datetime(help="When the last whole list of companies was begun.")
+    companies_begun_at = fields.Datetime(help="When the list that is being read was begun.")
+    companies_cursor = fields.Char(help="Where that list goes on.")
+    companies_due_at = fields.Datetime(help="When to read the list again. Empty: now.")
     rest_until = fields.Datetime(help="No calls are made before this time.")
     # Lists: the poll and the survey.
     due_at = fields.Datetime("Next Page At")

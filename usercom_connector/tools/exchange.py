@@ -37,7 +37,8 @@ class PushJob:
     ``never_asked`` says that nothing is known in Odoo about a consent at that address.
     ``tried`` says that the contact may have been created by a call whose answer was lost,
     ``alone`` that it must not go out together with others, and ``surveyed`` that a list of all
-    contacts has shown that nobody in User.com has the address.
+    contacts has shown that nobody in User.com has the address. ``name`` and ``candidates``, numbers
+    of User.com's, are of a company that is to be looked up.
 
     Who is who: ``written_email`` and ``written_phone`` are as somebody wrote them, ``expected_id``
     a User ID by which the contact may be known, ``strangers`` are the contacts in User.com that a
@@ -51,6 +52,8 @@ class PushJob:
     kind: str = mapping.CONTACT
     email: str | None = None
     phone: str | None = None
+    name: str | None = None
+    candidates: tuple[str, ...] = ()
     binding_id: int | None = None
     usercom_id: str | None = None
     custom_id: str | None = None
@@ -104,7 +107,7 @@ class Sent:
     """
 
     usercom_id: str
-    contact: client.Contact | None
+    contact: client.Contact | client.Company | None
     outgoing: dict[str, Any]
     consent: bool | None
     refused: dict[str, str]
@@ -187,6 +190,15 @@ def by_contact(
     return single
 
 
+def by_kind(answers: Sequence[tuple[PushJob, Answer]]) -> list[list[tuple[PushJob, Answer]]]:
+    """Answers about people and about companies apart: their numbers may be the same."""
+    kinds = [
+        [answer for answer in answers if answer[0].kind == kind]
+        for kind in (mapping.CONTACT, mapping.COMPANY)
+    ]
+    return [some for some in kinds if some]
+
+
 def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
     """Who in User.com has this contact's e-mail address, or phone number if it has no address.
 
@@ -230,8 +242,9 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     lowered = bool(job.merges) and _join(usercom, job)
     if lowered:
         job = replace(job, consent=None if job.consent else job.consent)
-    creates_again = job.tried and not job.usercom_id
-    moves = mapping.EMAIL.attribute in job.body
+    is_person = job.kind == mapping.CONTACT  # companies have no consents, and no look-up
+    creates_again = is_person and job.tried and not job.usercom_id
+    moves = is_person and mapping.EMAIL.attribute in job.body
     reads = job.consent or moves or creates_again or job.reads_first or job.merges
     fresh = _fresh(usercom, job) if reads else None
     if creates_again and fresh is None and _is_overtaken(usercom, job):
@@ -263,6 +276,8 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
         rest = {name: value for name, value in body.items() if values.attribute_of(name) not in bad}
         if not bad or not (rest or job.usercom_id is None):
             raise
+        if job.kind == mapping.COMPANY and not (job.usercom_id or "name" in rest):
+            raise  # a company needs a name (usercom-api.md, section 1.5)
         if mapping.EMAIL.attribute in bad and (job.consent or job.never_asked):
             # It was about an address that User.com does not take.
             rest.pop(mapping.EMAIL_CONSENT, None)
@@ -272,12 +287,12 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
         answer = _write(usercom, job, rest)
     kept = {name: value for name, value in job.outgoing.items() if name not in refused}
     consent = None if mapping.EMAIL_CONSENT in refused else job.consent
-    if isinstance(answer, client.Contact):
-        return Sent(str(answer.id), answer, kept, consent, refused)
-    return Sent(str(answer.id), None, kept, consent, refused)
+    if isinstance(answer, client.Upsert):
+        return Sent(str(answer.id), None, kept, consent, refused)
+    return Sent(str(answer.id), answer, kept, consent, refused)
 
 
-def _as_it_is_now(job: PushJob, fresh: client.Contact, moves: bool) -> PushJob:
+def _as_it_is_now(job: PushJob, fresh: client.Contact | client.Company, moves: bool) -> PushJob:
     """The job, without what must not be written now that User.com's values are known."""
     edited = _edited_there(job, fresh)
     body = {
@@ -292,7 +307,7 @@ def _as_it_is_now(job: PushJob, fresh: client.Contact, moves: bool) -> PushJob:
     )
 
 
-def _edited_there(job: PushJob, fresh: client.Contact) -> set[str]:
+def _edited_there(job: PushJob, fresh: client.Contact | client.Company) -> set[str]:
     """The attributes whose rule lets User.com's edit go before, and that were edited there."""
     if not job.reads_first or job.context is None:
         return set()
@@ -306,7 +321,7 @@ def _edited_there(job: PushJob, fresh: client.Contact) -> set[str]:
     }
 
 
-def _consent_now(job: PushJob, fresh: client.Contact, moves: bool) -> bool | None:
+def _consent_now(job: PushJob, fresh: client.Contact | client.Company, moves: bool) -> bool | None:
     """What to write about the consent, now that User.com's value and address are known."""
     seen = values.boolean(fresh.get(mapping.EMAIL_CONSENT))
     at_our_address = _is_at(fresh, job.email)
@@ -411,13 +426,15 @@ def _unsubscribe(usercom: client.UserCom, number: int) -> None:
         usercom.update_contact(number, {"unsubscribed": True})  # there is no such attribute
 
 
-def _is_at(contact: client.Contact, address: str | None) -> bool:
+def _is_at(contact: client.Contact | client.Company, address: str | None) -> bool:
     return (contact.email or "").strip().casefold() == (address or "").casefold()
 
 
-def _fresh(usercom: client.UserCom, job: PushJob) -> client.Contact | None:
+def _fresh(usercom: client.UserCom, job: PushJob) -> client.Contact | client.Company | None:
     """The contact as it is now, if it is there."""
     if job.usercom_id:
+        if job.kind == mapping.COMPANY:
+            return usercom.company(job.usercom_id)
         return usercom.contact(int(job.usercom_id))
     if job.tried:
         with contextlib.suppress(client.Gone):
@@ -427,7 +444,13 @@ def _fresh(usercom: client.UserCom, job: PushJob) -> client.Contact | None:
 
 def _write(
     usercom: client.UserCom, job: PushJob, body: dict[str, Any]
-) -> client.Contact | client.Upsert:
+) -> client.Contact | client.Company | client.Upsert:
+    if job.kind == mapping.COMPANY:
+        if job.usercom_id:
+            return usercom.update_company(job.usercom_id, body)
+        if job.tried:  # it may be there, after a call whose answer was lost
+            return usercom.put_company(job.custom_id or "", body)
+        return usercom.create_company({**body, "custom_id": job.custom_id})
     if job.usercom_id:
         return usercom.update_contact(int(job.usercom_id), body)
     return usercom.upsert_contact(job.custom_id or "", body)

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.fields import Domain
 
+from ..models.usercom_binding import AWAKE
+
 
 class UsercomCreation(models.TransientModel):
     """Switches one kind of creation on, after saying how many contacts it will be now."""
@@ -28,27 +30,29 @@ class UsercomCreation(models.TransientModel):
             )
 
     def _count_existing(self):
-        """How many people they are at most: two contacts with one address are one.
+        """How many they are at most: two people with one address are one.
 
         Who of them is in User.com already, nobody knows before they are looked up.
         """
         # sudo: a number, and it concerns all contacts of the account's companies.
         partners = self.env["res.partner"].sudo()
         existing = Domain(self._existing())
-        [(addresses,)] = partners._read_group(existing, [], ["email_normalized:count_distinct"])
+        people = existing & Domain("is_company", "=", False)
+        companies = partners.search_count(existing & Domain("is_company", "=", True))
+        [(addresses,)] = partners._read_group(people, [], ["email_normalized:count_distinct"])
         [(numbers,)] = partners._read_group(
-            existing & Domain("email_normalized", "=", False),
+            people & Domain("email_normalized", "=", False),
             [],
             ["phone_sanitized:count_distinct"],
         )
-        return addresses + numbers
+        return addresses + numbers + companies
 
     def _existing(self):
         # sudo: contacts that the reader may not see are linked as well.
         bindings = (
             self.env["usercom.binding"]
             .sudo()
-            ._search([("account_id", "=", self.account_id.id), ("partner_id", "!=", False)])
+            ._search(AWAKE & Domain("account_id", "=", self.account_id.id))
         )
         return [
             *self.account_id._participants(),
