@@ -6,7 +6,7 @@ from unittest.mock import patch
 from odoo.addons.usercom_connector.tools import exchange
 from odoo.addons.usercom_connector.tools.worker_lock import worker_lock
 from odoo.exceptions import UserError
-from odoo.tests.common import tagged
+from odoo.tests.common import new_test_user, tagged
 
 from .common import SyncCase
 
@@ -115,6 +115,20 @@ class TestLinking(SurveyCase):
         self.pull()
         self.assertEqual(self.survey().state, "cancelled")
         self.assertFalse(self.sim.calls())
+
+    def test_by_a_manager(self):
+        partners = self.make_people(1)
+        self.there_is(1)
+        groups = "base.group_user,usercom_connector.group_usercom_manager"
+        manager = new_test_user(self.env, "survey-manager", groups=groups)
+        account = self.account.with_user(manager)
+        account.action_link_existing()
+        account.action_stop_survey()
+        account.action_link_existing()
+        account.poll_minutes = 7
+        self.pull()
+        self.assertEqual(self.bindings().partner_id, partners)
+        self.assertIn("1 linked", account.survey_progress)
 
     def test_needs_a_running_account(self):
         self.account.action_pause()
