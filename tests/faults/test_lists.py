@@ -1,4 +1,4 @@
-"""Calls of User.com get lost, and Odoo dies amid a list: the poll and the survey make good for it."""
+"""User.com's calls get lost, and Odoo dies amid a list: poll and survey make good for it."""
 
 from __future__ import annotations
 
