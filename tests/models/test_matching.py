@@ -617,6 +617,7 @@ class TestCreationSwitches(MatchingCase):
         count = wizard.count
         wizard.action_switch_on()
         self.assertEqual(len(self.changes()), count)
+        self.pull()  # who is in User.com is listed first
         while self.changes():
             self.push()
         self.assertEqual(len(self.sim.contacts()), count)

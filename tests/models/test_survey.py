@@ -1,12 +1,13 @@
 """Linking and exporting by a list of everybody in User.com: what it costs, and nobody twice."""
 
+import hashlib
 import threading
 from unittest.mock import patch
 
 from odoo.addons.usercom_connector.tools import exchange
 from odoo.addons.usercom_connector.tools.worker_lock import worker_lock
 from odoo.exceptions import UserError
-from odoo.tests.common import tagged
+from odoo.tests.common import new_test_user, tagged
 
 from .common import SyncCase
 
@@ -116,6 +117,20 @@ class TestLinking(SurveyCase):
         self.assertEqual(self.survey().state, "cancelled")
         self.assertFalse(self.sim.calls())
 
+    def test_by_a_manager(self):
+        partners = self.make_people(1)
+        self.there_is(1)
+        groups = "base.group_user,usercom_connector.group_usercom_manager"
+        manager = new_test_user(self.env, "survey-manager", groups=groups)
+        account = self.account.with_user(manager)
+        account.action_link_existing()
+        account.action_stop_survey()
+        account.action_link_existing()
+        account.poll_minutes = 7
+        self.pull()
+        self.assertEqual(self.bindings().partner_id, partners)
+        self.assertIn("1 linked", account.survey_progress)
+
     def test_needs_a_running_account(self):
         self.account.action_pause()
         with self.assertRaises(UserError):
@@ -142,11 +157,10 @@ class TestCreatingInOdoo(SurveyCase):
 class TestExport(SurveyCase):
     def gets(self):
         """The calls that are no list."""
-        lists = ("/users/", "/users/search/")
         return [
             call
             for call in self.sim.calls("GET")
-            if call["path"] not in lists or "email=" in call["query"]
+            if call["path"] != "/users/" and "search=updated_at" not in call["query"]
         ]
 
     def test_costs_one_call_each(self):
@@ -225,6 +239,28 @@ class TestExport(SurveyCase):
         self.run_all()
         self.assertEqual(len(self.sim.contacts()), 2)
         self.assertEqual(len(self.gets()), 2)
+
+    def test_who_has_the_user_id_that_one_would_get_is_looked_up(self):
+        self.account.user_id_strategy = "sha256"
+        self.make_people(1)
+        custom_id = hashlib.sha256(b"p0@example.com").hexdigest()
+        contact = self.sim.add_contact(custom_id=custom_id, status="visitor")
+        self.export()
+        self.run_all()
+        self.assertTrue(self.gets())
+        self.assertEqual(self.bindings().usercom_id, str(contact["id"]))
+
+    def test_who_has_a_number_only_is_looked_up(self):
+        """User.com may have it in another form, and the list would not show that they are one."""
+        partner = self.make_people(1)
+        partner.write({"email": False, "phone": "+48 600 100 200"})
+        self.env.cr.flush()
+        self.changes().unlink()
+        contact = self.sim.add_contact(phone_number="+48600100200", status="visitor")
+        self.export()
+        self.run_all()
+        self.assertEqual(self.bindings().usercom_id, str(contact["id"]))
+        self.assertTrue(self.gets())
 
     def test_two_with_one_address(self):
         self.make_people(1)

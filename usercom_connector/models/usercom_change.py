@@ -5,7 +5,7 @@ from functools import partial
 
 from odoo import api, fields, models
 from odoo.tools import SQL, split_every
-from odoo.tools.mail import email_split
+from odoo.tools.mail import email_normalize, email_split
 
 from .. import client
 from ..sync import consent, mapping, waiting
@@ -205,29 +205,30 @@ class UsercomChange(models.Model):
         self._wake()
 
     @api.model
-    def _unmark_known(self, account, people):
-        """Have contacts looked up after all whose address or number a page of a list shows.
+    def _unmark_known(self, account, contacts):
+        """Have contacts looked up after all whose address, or User ID to be, a list shows.
 
         Where they were linked, that costs nothing.
 
-        :param people: attribute to canonical value of each.
+        :param contacts: as a page shows them.
         """
-        emails = tuple({shown["email"] for shown in people if shown.get("email")}) or ("",)
-        numbers = {shown["phone_number"] for shown in people if shown.get("phone_number")}
+        emails = {email_normalize(contact.email) for contact in contacts if contact.email}
+        known = SQL("email_normalized IN %s", tuple(filter(None, emails)) or ("",))
+        if account.user_id_strategy == "sha256":
+            custom_ids = tuple(c.custom_id for c in contacts if c.custom_id) or ("",)
+            known = SQL(
+                "(%s OR encode(sha256(email_normalized::bytea), 'hex') IN %s)", known, custom_ids
+            )
         updated = self._update_survey(
             account,
             SQL("survey = NULL, %s", self._due_now()),
             SQL(
                 """
-                due_at IS NOT NULL AND survey <> 0 AND partner_res_id IN (
-                    SELECT id FROM res_partner WHERE email_normalized IN %s
-                     UNION ALL
-                    SELECT id FROM res_partner
-                     WHERE email_normalized IS NULL AND phone_sanitized IN %s
+                due_at IS NOT NULL AND survey <> 0 AND EXISTS (
+                    SELECT FROM res_partner WHERE id = partner_res_id AND %s
                 )
                 """,
-                emails,
-                tuple(numbers) or ("",),
+                known,
             ),
         )
         if updated:
@@ -411,9 +412,10 @@ class UsercomChange(models.Model):
         }
         if unknown:
             surveyed = self._still_surveyed(account, list(unknown))
+            # A number may be written there in a form that only a look-up finds.
             jobs = [
                 replace(job, surveyed=True)
-                if job.binding_id is None and job.partner_id in surveyed
+                if job.binding_id is None and job.email and job.partner_id in surveyed
                 else job
                 for job in jobs
             ]

@@ -219,7 +219,7 @@ class UsercomListing(models.AbstractModel):
             else ({}, self, [])
         )
         bindings._absorb(account, reads + list(linked.values()))
-        self.env["usercom.change"]._unmark_known(account, list(shown.values()))
+        self.env["usercom.change"]._unmark_known(account, contacts)
         self._append_missing(account, aside)
         settled = {read.contact.id for read in linked.values()} | {c.id for c in aside}
         unmatched = [

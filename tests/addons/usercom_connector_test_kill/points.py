@@ -13,6 +13,7 @@ import threading
 
 from odoo.addons.usercom_connector.controllers.usercom_connector import UsercomConnector
 from odoo.addons.usercom_connector.models.usercom_change import UsercomChange
+from odoo.addons.usercom_connector.models.usercom_listing import UsercomListing
 from odoo.addons.usercom_connector.models.usercom_ping import UsercomPing
 from odoo.addons.usercom_connector.models.usercom_queue import UsercomQueue
 from odoo.addons.usercom_connector.tools import exchange, wake
@@ -76,5 +77,8 @@ watch(UsercomPing, "_plan", "pull.plan")
 watch(exchange, "read", "pull.read")
 watch(UsercomPing, "_record", "pull.record")
 watch(UsercomPing, "_process", "pull.process")
+# Lists.
+watch(UsercomListing, "_record_page", "list.record")
+watch(UsercomListing, "_read_page", "list.page")
 # The end of a round: all that is recorded is committed.
 watch(UsercomQueue, "_plan_next_round", lambda queue: f"{queue._direction}.round")
