@@ -249,7 +249,8 @@ class UsercomSentence(models.AbstractModel):
         return self.env._(
             "%(contact)s has this e-mail address or phone number in Odoo, but does not take part: "
             "companies, addresses and internal users stay in Odoo. Nothing was created beside it. "
-            "Click Settle to say whether this is somebody else.",
+            "If this is somebody else, give one of the two another address and try again, or click "
+            "Settle to say who it is.",
             contact=self._contact_names(partner_ids),
         )
 
