@@ -154,6 +154,14 @@ class TestMerged(MergeDeleteCase):
         self.assertEqual(self.there(kept)["id"], self.other["id"])
         self.assertEqual(self.there(kept)["email"], "k@example.com")
 
+    def test_entered_anew_before_the_push(self):
+        self.merge(self.kept, self.lost)
+        partner = self.make_partner(name="Jan C", email="b@example.com")
+        self.work()
+        self.assertEqual(len(self.sim.contacts()), 2)
+        self.assertNotIn(self.there(partner)["id"], (self.profile["id"], self.other["id"]))
+        self.assertFalse(self.changes())
+
     def test_archived_survivor(self):
         self.kept.active = False
         self.merge(self.kept, self.lost)
@@ -524,6 +532,8 @@ class TestOnDelete(MergeDeleteCase):
         other = self.make_partner(name="Ola Testowa")
         self.push()
         self.delete("delete")
+        self.push()
+        self.assertTrue(self.is_there())
         self.changes().with_user(self.manager).action_retry()
         self.work()
         self.assertTrue(self.is_there())

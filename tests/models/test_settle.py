@@ -117,9 +117,11 @@ class TestSeveralThere(SettleCase):
     def test_a_new_person_after_a_lost_answer(self):
         self.sim.fault("drop", method="POST", commit=False)
         self.wizard.action_different()
+        self.push()
+        user_id = self.binding(self.partner).custom_id
         self.check_quiet()
         self.assertEqual(len(self.sim.contacts()), 3)
-        self.assertIn(self.partner, self.ties())
+        self.assertEqual(self.there(self.partner)["custom_id"], user_id)
 
     def test_left(self):
         self.wizard.action_leave()

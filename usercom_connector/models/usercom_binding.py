@@ -430,17 +430,14 @@ class UsercomBinding(models.Model):
         shared = {partner._usercom_key() for partner in others}
         for binding in self:
             key = addresses[binding.partner_id.id]
-            wish = binding.account_id.on_delete
+            wish, is_person = binding.account_id.on_delete, binding.kind == mapping.CONTACT
             # What somebody else in Odoo shares with the deleted one is theirs as well.
             says_it = (
-                wish != "nothing"
-                and key not in shared
-                and binding.state != "gone"
-                and binding.kind == mapping.CONTACT
+                wish != "nothing" and key not in shared and binding.state != "gone" and is_person
             )
             binding.write(
                 {
-                    "address_hash": key and self._hash_of(key),
+                    "address_hash": is_person and key and self._hash_of(key),
                     "farewell": wish if says_it else False,
                     "former_res_id": binding.partner_id.id if says_it else False,
                 }

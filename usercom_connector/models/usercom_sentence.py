@@ -283,7 +283,8 @@ class UsercomSentence(models.AbstractModel):
         return self.env._(
             "%(contact)s has this e-mail address or phone number in Odoo, but is no person who "
             "takes part: companies are no people, and addresses and internal users stay in Odoo. "
-            "Nothing was created beside it. Click Settle to say whether this is somebody else.",
+            "Nothing was created beside it. If this is somebody else, give one of the two another "
+            "address and try again, or click Settle to say who it is.",
             contact=self._contact_names(partner_ids),
         )
 
