@@ -521,6 +521,21 @@ class UsercomAccount(models.Model):
             {"state": "paused", "pause_code": "by_hand"}
         )
 
+    def action_compare(self):
+        """Look now for what was changed in Odoo by a way that nothing captures."""
+        for account in self.filtered(lambda account: account.state == "running"):
+            self.env["usercom.comparison"]._begin(account)
+        self.env["usercom.comparison"]._wake()
+        return self._notify(
+            self.env._("Comparing"),
+            self.env._(
+                "All linked contacts are compared with what User.com has last been sent, without "
+                "a call. What differs goes out, and is counted under To Send until then."
+            ),
+            "info",
+            sticky=False,
+        )
+
     def action_take_over(self):
         """Make this database the one that the account works in. It has to be tested anew."""
         for account in self:

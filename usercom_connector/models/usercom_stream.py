@@ -16,7 +16,12 @@ class UsercomStream(models.Model):
 
     account_id = fields.Many2one("usercom.account", required=True, index=True, ondelete="cascade")
     direction = fields.Selection(
-        [("push", "Odoo to User.com"), ("pull", "User.com to Odoo")], required=True
+        [
+            ("push", "Odoo to User.com"),
+            ("pull", "User.com to Odoo"),
+            ("compare", "Look for changes in Odoo"),
+        ],
+        required=True,
     )
     last_success_at = fields.Datetime()
     last_failure_at = fields.Datetime()
@@ -25,6 +30,8 @@ class UsercomStream(models.Model):
     failures = fields.Integer(help="Transport failures in a row.")
     batch_size = fields.Integer(default=50, help="So many contacts are claimed at a time.")
     rest_until = fields.Datetime(help="No calls are made before this time.")
+    began_at = fields.Datetime(help="When the comparison began.")
+    cursor = fields.Integer(help="The comparison has got down to this binding; 0: it is over.")
 
     _account_direction_uniq = models.Constraint(
         "UNIQUE(account_id, direction)", "An account has one stream per direction."
