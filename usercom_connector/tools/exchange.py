@@ -33,8 +33,9 @@ class PushJob:
     belongs to the address ``email``. ``bases`` are those of Odoo's side for what goes out.
     ``reads_first`` are the rules of what may be written only if User.com holds what ``seen`` says.
     ``never_asked`` says that nothing is known in Odoo about a consent at that address.
-    ``tried`` says that the contact may have been created by a call whose answer was lost, and
-    ``alone`` that it must not go out together with others.
+    ``altered`` maps attributes, whose value another addon has changed in the body, to what User.com
+    shows of them then. ``tried`` says that the contact may have been created by a call whose answer
+    was lost, and ``alone`` that it must not go out together with others.
     """
 
     partner_id: int
@@ -49,6 +50,7 @@ class PushJob:
     bases: dict[str, Any] = field(default_factory=dict)
     outgoing: dict[str, Any] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
+    altered: dict[str, Any] = field(default_factory=dict)
     reads_first: tuple[mapping.FieldRule, ...] = ()
     context: converters.Context | None = None
     seen: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +83,8 @@ class Sent:
 
     ``contact`` is the answer where there was one with values. ``outgoing`` is what was really
     sent, ``refused`` the values that User.com did not take, with its words. ``custom_id`` says
-    whether our User ID was written along.
+    whether our User ID was written along, and ``written`` whether anything was: a fresh read may
+    have shown that nothing is left to write.
     """
 
     usercom_id: str
@@ -90,6 +93,7 @@ class Sent:
     consent: bool | None
     refused: dict[str, str]
     custom_id: bool = True
+    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     if job.consent is not None:
         body[mapping.EMAIL_CONSENT] = job.consent
     if fresh is not None and not body:
-        return Sent(str(fresh.id), fresh, {}, None, {})
+        return Sent(str(fresh.id), fresh, {}, None, {}, written=False)
     refused: dict[str, str] = {}
     try:
         answer = _write(usercom, job, body)
