@@ -136,3 +136,27 @@ def test_an_exception_on_the_way_in_stops_one(sides: TwoSides) -> None:
         email = people[number]["email"]
         sides.wait(lambda email=email: sides.partners(email))
     assert not sides.partners(people[1]["email"])
+
+
+def test_a_converter_of_its_own_both_ways(sides: TwoSides) -> None:
+    sides.sim.add_attribute("shop_zip", "integer")
+    sides.call_account("action_refresh_attributes")
+    rows = sides.query("SELECT id FROM usercom_attribute WHERE name_std = 'shop_zip'")
+    line = {"account_id": sides.account_id, "odoo_field": "zip", "attribute_id": rows[0][0]}
+    line_id = sides.call("usercom.mapping", "create", [line])
+    try:
+        partner_id = sides.make_linked(zip="04-321")
+        there = sides.there(partner_id)
+        assert there and there["attributes"]["shop_zip"] == 4321
+        sides.sim.edit_contact(there["id"], attributes={"shop_zip": 80331})
+        where = "SELECT zip FROM res_partner WHERE id = %s"
+        sides.wait(lambda: sides.query(where, partner_id) == [("80-331",)])
+        sides.edit_partner(partner_id, zip="W1A 1AA")
+        notices = "SELECT notices FROM usercom_binding WHERE partner_id = %s"
+        sides.wait(lambda: sides.query(notices, partner_id)[0][0])
+        [partner] = sides.call("res.partner", "read", [partner_id], ["usercom_problem"])
+        assert partner["usercom_problem"] == "W1A 1AA is no Polish postal code, so it stays here."
+        there = sides.there(partner_id)
+        assert there and there["attributes"]["shop_zip"] == 80331
+    finally:
+        sides.call("usercom.mapping", "unlink", line_id)

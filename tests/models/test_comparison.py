@@ -8,8 +8,8 @@ import odoo.sql_db
 from odoo import SUPERUSER_ID, api, fields
 from odoo.addons.usercom_connector.models import usercom_comparison
 from odoo.addons.usercom_connector.models.res_partner import ResPartner
-from odoo.addons.usercom_connector.models.usercom_queue import BULK
 from odoo.addons.usercom_connector.sync.mapping import FieldRule
+from odoo.addons.usercom_connector.sync.pacing import BULK
 from odoo.tests.common import new_test_user
 
 from .common import SyncCase
@@ -158,6 +158,41 @@ class TestLeftAlone(ComparisonCase):
         self.binding(gone)._mark_gone()
         self.compare()
         self.assertFalse(self.queued() & {archived.id, gone.id, moved.id})
+
+    def test_what_is_to_be_carried_waits_until_somebody_asks_for_it(self):
+        self.sim.add_attribute("Job", "string")
+        self.account.action_refresh_attributes()
+        attribute = self.env["usercom.attribute"].search(
+            [("account_id", "=", self.account.id), ("name_std", "=", "job")]
+        )
+        jan, ola = self.people(2)
+        self.by_sql(jan + ola, function="Sales")
+        line = self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "odoo_field": "function",
+                "attribute_id": attribute.id,
+            }
+        )
+        self.assertTrue(line.to_carry)
+        self.by_sql(ola, city="Gdynia")
+        self.compare()
+        self.assertEqual(self.queued(), {ola.id})
+        self.push()
+        line.to_carry = False
+        self.compare()
+        self.assertEqual(self.queued(), {jan.id})
+
+    def test_what_a_hook_withholds(self):
+        """Nor does what it adds to each call cost a call a night."""
+        jan = self.make_linked()
+        self.by_sql(jan, city="Gdynia")
+        without = patch.object(
+            ResPartner, "_usercom_payload", lambda partner, account, body: {"tier": "gold"}
+        )
+        with without:
+            self.compare()
+        self.assertFalse(self.changes())
 
     def test_deleted_contact(self):
         jan = self.make_linked()

@@ -220,6 +220,23 @@ class TestTriedAgain(ParkedCase):
         self.push()
         self.assertEqual(len(self.sim.contacts()), 3)
 
+    def test_when_a_line_or_an_attribute_does(self):
+        line = self.env["usercom.mapping"].search(
+            [("account_id", "=", self.account.id), ("odoo_field", "=", "city")]
+        )
+        changes = {
+            "a line": lambda: line.write({"removals": False}),
+            "an attribute": lambda: line.attribute_id.write({"limit": 40}),
+            "a line that goes": line.unlink,
+        }
+        for number, (what, change) in enumerate(changes.items()):
+            with self.subTest(what=what):
+                self.park_changes(f"P{number}")
+                change()
+                self.assertFalse(self.parked("usercom.change"))
+                self.push()
+                self.assertEqual(len(self.sim.contacts()), number + 1)
+
     def test_but_not_what_a_person_has_to_answer(self):
         self.park_pings("Ewa")
         self.account._retry_parked_by_mapping()

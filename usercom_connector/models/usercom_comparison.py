@@ -5,8 +5,9 @@ from functools import partial
 import psycopg2.extensions
 from odoo import api, fields, models
 
+from ..sync.pacing import BULK
 from ..tools import wake
-from .usercom_queue import BULK, ROUND_SECONDS
+from .usercom_queue import ROUND_SECONDS
 
 _logger = logging.getLogger(__name__)
 
@@ -152,12 +153,19 @@ class UsercomComparison(models.AbstractModel):
     @api.model
     def _stale_of(self, account, bindings):
         snapshots = bindings.partner_id._usercom_snapshots(account)
-        return bindings.filtered(
-            lambda binding: (
-                (snapshot := snapshots[binding.partner_id.id]).kind == binding.kind
-                and binding._job(snapshot)
-            )
+        # What a new or changed line carries goes when somebody asks for it, knowing how much.
+        lines = self.env["usercom.mapping"].search(
+            [("account_id", "=", account.id), ("to_carry", "=", True)]
         )
+        to_carry = {(line.kind, line.attribute_id.name_std) for line in lines}
+        stale = bindings.browse()
+        for binding in bindings:
+            snapshot = snapshots[binding.partner_id.id]
+            job = binding._job(snapshot) if snapshot.kind == binding.kind else None
+            found = job and {(job.kind, attribute) for attribute in job.outgoing} - to_carry
+            if found or (job and job.consent is not None):
+                stale += binding
+        return stale
 
     @api.model
     def _is_stale(self, account, binding):
