@@ -20,7 +20,9 @@ def messages(sides: TwoSides, partner_id: int) -> str:
 
 def parked(sides: TwoSides, table: str) -> list[tuple[Any, ...]]:
     """Return what waits for a person."""
-    return sides.query(f"SELECT problem_code, problem_args, trace FROM {table} WHERE due_at IS NULL")
+    return sides.query(
+        f"SELECT problem_code, problem_args, trace FROM {table} WHERE due_at IS NULL"
+    )
 
 
 def test_it_is_installed(sides: TwoSides) -> None:

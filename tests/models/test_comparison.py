@@ -36,7 +36,7 @@ class ComparisonCase(SyncCase):
         self.env.flush_all()
         for name, value in values.items():
             self.env.cr.execute(
-                f"UPDATE res_partner SET {name} = %s WHERE id IN %s",  # noqa: S608
+                f"UPDATE res_partner SET {name} = %s WHERE id IN %s",
                 [value, tuple(partners.ids)],
             )
         self.env.invalidate_all()

@@ -179,7 +179,9 @@ class TestPayload(HookCase):
                 with self.assertLogs("odoo", "ERROR"):
                     self.push()
                 [row] = self.changes()
-                self.assertEqual((row.problem_code, row.partner_res_id), ("unexpected", people[1].id))
+                self.assertEqual(
+                    (row.problem_code, row.partner_res_id), ("unexpected", people[1].id)
+                )
                 self.assertEqual(self.there(people[3])["city"], f"City {number}")
                 hook.stop()
                 row.action_retry()

@@ -31,7 +31,9 @@ class ParkedCase(SyncCase):
         self.sim.fault("400", method="POST", times=None)
         self.push()
         self.sim.clear_faults()
-        self.assertEqual(self.parked("usercom.change").mapped("problem_code"), ["refused"] * len(names))
+        self.assertEqual(
+            self.parked("usercom.change").mapped("problem_code"), ["refused"] * len(names)
+        )
         self.sim.reset_calls()
         return partners
 

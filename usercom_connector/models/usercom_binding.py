@@ -12,7 +12,6 @@ from odoo.tools.mail import email_normalize
 from ..sync import consent, converters, mapping, merge, values
 from ..tools.exchange import PushJob
 
-
 #: What other addons may not add to what is written: who the contact is, and consents, which have
 #: rules of their own and are recorded as events.
 NOT_BY_PAYLOAD = frozenset({"id", "custom_id", "unsubscribed", mapping.EMAIL_CONSENT})
