@@ -11,6 +11,7 @@
         "security/usercom_connector_security.xml",
         "security/ir.model.access.csv",
         "data/ir_cron.xml",
+        "data/mail_activity_type.xml",
         "data/usercom_mapping.xml",
         "views/usercom_mapping_views.xml",
         "views/usercom_attribute_views.xml",

@@ -12,6 +12,7 @@ from . import usercom_queue
 from . import usercom_listing
 from . import usercom_change
 from . import usercom_ping
+from . import usercom_comparison
 from . import usercom_attribute
 from . import usercom_mapping
 from . import usercom_mapping_choice

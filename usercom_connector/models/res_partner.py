@@ -259,21 +259,29 @@ class ResPartner(models.Model):
         return super().unlink()
 
     # === HOOKS === #
-    # For addons that build on this one; docs/developers.md has an example of each.
+    # For addons that build on this one; docs/developers.md says more, with an example of each. They
+    # run as the superuser. An exception parks the row of the contact with its traceback.
 
     def _usercom_take_part(self, account):
-        """Those of these contacts that take part. To be narrowed, not widened."""
+        """Those of these contacts that take part. To be narrowed, not widened.
+
+        Asked when something is to be sent and when something comes in, of many at a time.
+        """
         return self.filtered_domain(account._participants())
 
     def _usercom_payload(self, account, body):
         """What is written for this contact, which has something to send.
 
-        :param body: User.com's names to values, as they go out.
+        Asked whenever there may be something to send, so it must change nothing. What is left out
+        counts as not sent.
+
+        :param body: User.com's names to values, as they go out; empty where only a consent does.
+        :return: the body; it must not hold an ID or a consent that was not in it.
         """
         return body
 
     def _usercom_pushed(self, account, outgoing):
-        """After a push of this contact, in the transaction that records it.
+        """After a call that wrote to this contact, in the transaction that records it.
 
         :param outgoing: attribute to canonical value, as User.com has taken them.
         """
@@ -281,12 +289,17 @@ class ResPartner(models.Model):
     def _usercom_before_pull(self, account, vals):
         """The values that are written into this contact, or create it.
 
-        :param vals: as for ``write``.
+        What is left out counts as decided: it is not brought again until it changes in User.com.
+
+        :param vals: as for ``write``; where nobody is created yet, ``self`` is empty.
         """
         return vals
 
     def _usercom_pulled(self, account, vals):
-        """After values from User.com were written into this contact, in the same transaction."""
+        """After values from User.com were written into this contact, in the same transaction.
+
+        A contact that they created is tied by now.
+        """
 
     # === SYNCHRONIZATION === #
 
@@ -440,6 +453,7 @@ class ResPartner(models.Model):
         """Contacts for people from User.com whom nobody in Odoo is.
 
         :param people: list of attribute to canonical value.
+        :return: list of (contact, values that it was created with).
         """
         partners = self.with_company(account.company_id or self.env.company)
         snapshot = Snapshot(account._rules(mapping.CONTACT), account._context(), None)
@@ -451,11 +465,9 @@ class ResPartner(models.Model):
             vals |= {"name": name, "company_id": account.company_id.id}
             vals_list.append(partners._usercom_before_pull(account, vals))
         created = partners.create(vals_list)
-        for partner, vals in zip(created, vals_list, strict=True):
-            partner._usercom_pulled(account, vals)
         body = self.env._("Created from a contact in User.com (%(account)s).", account=account.name)
         created._message_log_batch(bodies=dict.fromkeys(created.ids, body))
-        return created
+        return list(zip(created, vals_list, strict=True))
 
     @api.model
     def _usercom_same_people(self, account, people):

@@ -21,6 +21,9 @@ KEY_LENGTH = 64
 #: So long somebody who clicked waits for the call's turn, and then for its answer.
 CLICK_SECONDS = 2
 
+#: Reasons to be parked that another mapping may do away with: a value that User.com does not take,
+#: an address that does not travel, a value that our code cannot deal with.
+PARKED_BY_MAPPING = ("refused", "no_address", "unexpected")
 
 #: Active people and companies whom one can reach; internal users are staff, not customers.
 DEFAULT_PARTICIPANTS = [
@@ -592,6 +595,21 @@ class UsercomAccount(models.Model):
             {"state": "paused", "pause_code": "by_hand"}
         )
 
+    def action_compare(self):
+        """Look now for what was changed in Odoo by a way that nothing captures."""
+        for account in self.filtered(lambda account: account.state == "running"):
+            self.env["usercom.comparison"]._begin(account)
+        self.env["usercom.comparison"]._wake()
+        return self._notify(
+            self.env._("Comparing"),
+            self.env._(
+                "All linked contacts are compared with what User.com has last been sent, without "
+                "a call. What differs goes out, and is counted under To Send until then."
+            ),
+            "info",
+            sticky=False,
+        )
+
     def action_take_over(self):
         """Make this database the one that the account works in. It has to be tested anew."""
         for account in self:
@@ -856,29 +874,25 @@ class UsercomAccount(models.Model):
     def _ask(self, topic):
         """Give the responsible an activity in their language, unless the same one is still open.
 
-        :param topic: ``paused`` or ``ceiling``.
+        :param topic: has an activity type of its own, ``mail_activity_<topic>``, and its words in
+            :meth:`_question`.
         """
         self.ensure_one()
-        if not self._open_questions(topic):
+        kind = f"usercom_connector.mail_activity_{topic}"
+        if not self.activity_search([kind]):
             account = self._to_the_responsible()
             summary, note = account._question(topic)
             account.activity_schedule(
-                "mail.mail_activity_data_todo",
-                summary=summary,
-                note=note,
-                user_id=account._responsible().id,
+                kind, summary=summary, note=note, user_id=account._responsible().id
             )
 
     def _answered(self, topic):
         """Close the activities that asked for what has been done now."""
         for account in self:
-            account._open_questions(topic).action_feedback(
-                feedback=account._to_the_responsible().env._("This is over now.")
+            account.activity_feedback(
+                [f"usercom_connector.mail_activity_{topic}"],
+                feedback=account._to_the_responsible().env._("This is over now."),
             )
-
-    def _open_questions(self, topic):
-        summary, _note = self._to_the_responsible()._question(topic)
-        return self.activity_ids.filtered(lambda activity: activity.summary == summary)
 
     def _responsible(self):
         return self.user_id or self.env.ref("base.user_admin")
@@ -908,6 +922,25 @@ class UsercomAccount(models.Model):
             rows = self.env[model].sudo().search(held)
             rows._retry()
             rows._wake()
+
+    def _retry_parked_by_mapping(self, attributes=()):
+        """Try again what was parked, or refused by User.com, under another mapping than now.
+
+        To be called when a mapping line or an attribute has changed.
+
+        :param attributes: those whose values may be taken now.
+        """
+        # sudo: rows are not edited by hand; who changes the mapping lets them go on.
+        held = [
+            ("account_res_id", "in", self.ids),
+            ("due_at", "=", False),
+            ("problem_code", "in", PARKED_BY_MAPPING),
+        ]
+        for model in ("usercom.change", "usercom.ping"):
+            self.env[model].sudo().search(held)._retry()
+        for account in self:
+            for attribute in attributes:
+                account._retry_refused(attribute)
 
     def _retry_refused(self, attribute):
         """Send what was refused for want of an attribute, now that it is there."""

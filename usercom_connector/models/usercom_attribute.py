@@ -83,6 +83,7 @@ class UsercomAttribute(models.Model):
     def write(self, vals):
         result = super().write(vals)
         self.env["usercom.account"]._forget_cached()
+        self.mapping_ids.account_id._retry_parked_by_mapping()
         return result
 
     @api.ondelete(at_uninstall=False)

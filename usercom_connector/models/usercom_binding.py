@@ -1,5 +1,7 @@
 import hashlib
+import json
 import secrets
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
@@ -18,6 +20,10 @@ from ..tools.exchange import DELETE, UNSUBSCRIBE, PushJob
 AWAKE = (Domain("kind", "=", mapping.CONTACT) & Domain("partner_id.is_company", "=", False)) | (
     Domain("kind", "=", mapping.COMPANY) & Domain("partner_id.is_company", "=", True)
 )
+
+#: What other addons may not add to what is written: who the contact is, and consents, which have
+#: rules of their own and are recorded as events.
+NOT_BY_PAYLOAD = frozenset({"id", "custom_id", "unsubscribed", mapping.EMAIL_CONSENT})
 
 
 class BusyError(Exception):
@@ -573,7 +579,10 @@ class UsercomBinding(models.Model):
         merges = (self.state == "linked" and self.merge_ids) or ()
         if self.state == "linked" and not body and to_send is None and not merges:
             return None
-        body = self.partner_id._usercom_payload(self.account_id, body)
+        body, dropped, altered = self._payload(snapshot, body)
+        outgoing = {name: value for name, value in outgoing.items() if name not in dropped}
+        if self.state == "linked" and not body and to_send is None and not merges:
+            return None
         if self.usercom_id and self.send_custom_id:
             body["custom_id"] = self.custom_id  # goes along, and costs no call of its own
         reads_first = [r for r in snapshot.rules if r.attribute in outgoing and r.reads_first]
@@ -591,6 +600,7 @@ class UsercomBinding(models.Model):
             bases={name: base for name, base in (self.base_odoo or {}).items() if name in outgoing},
             outgoing=outgoing,
             body=body,
+            altered=altered,
             reads_first=tuple(reads_first) if self.usercom_id else (),
             context=snapshot.context,
             seen=self.base_usercom or {},
@@ -621,6 +631,31 @@ class UsercomBinding(models.Model):
             into=now if snapshot.may_join else None,
             out_of=before,
         )
+
+    def _payload(self, snapshot, plain):
+        """What is written, after other addons have had their say (``_usercom_payload``).
+
+        :param plain: what the mapping gives.
+        :return: the body, the attributes that it does not hold any more, which count as not sent,
+            and the canonical values of those that it holds with another value.
+        """
+        body = self.partner_id._usercom_payload(self.account_id, deepcopy(plain))
+        if body == plain:
+            return plain, set(), {}
+        if own := sorted(NOT_BY_PAYLOAD & (body.keys() - plain.keys())):
+            raise ValueError(f"_usercom_payload must not set {', '.join(own)}.")
+        json.dumps(body, sort_keys=True)  # here, where what cannot be sent stops this contact alone
+        written = {values.attribute_of(key) for key in body}
+        dropped = {values.attribute_of(key) for key in plain} - written
+        changed = {values.attribute_of(key) for key in plain if body.get(key) != plain[key]}
+        rules = [r for r in snapshot.rules if r.attribute in changed - dropped]
+        # Reads show one name.
+        name = f"{body.get('first_name', '')} {body.get('last_name', '')}"
+        shown = {mapping.NAME.attribute: name} | body
+        altered, _notices = converters.canonical_of_contact(
+            rules, shown.get, lambda key: key in shown, snapshot.context
+        )
+        return body, dropped, altered
 
     def _consent_to_send(self, snapshot, wanted):
         email, refused = mapping.EMAIL.attribute, self.refused or {}
@@ -662,6 +697,7 @@ class UsercomBinding(models.Model):
             for name, value in (self.base_usercom or {}).items()
             if name not in sent.outgoing
         }
+        base_usercom |= {n: value for n, value in job.altered.items() if n in sent.outgoing}
         if sent.consent is not None:
             base_usercom[mapping.EMAIL_CONSENT] = sent.consent
         vals = {"revision": self.revision + 1}
@@ -701,7 +737,8 @@ class UsercomBinding(models.Model):
             if sent.custom_id:
                 vals["send_custom_id"] = False
         self.write(vals | {"base_odoo": base_odoo, "base_usercom": base_usercom})
-        self.partner_id._usercom_pushed(self.account_id, sent.outgoing)
+        if sent.written:
+            self.partner_id._usercom_pushed(self.account_id, sent.outgoing)
         if settles:
             self._note_unsent(snapshot, refusals)
         else:
@@ -885,8 +922,9 @@ class UsercomBinding(models.Model):
                 snapshot = snapshots[read.binding.id]
                 vals = partner._usercom_vals(account, snapshot, merged.into)
                 vals = partner._usercom_before_pull(account, vals)
-                partner.write(vals)
-                partner._usercom_pulled(account, vals)
+                if vals:
+                    partner.write(vals)
+                    partner._usercom_pulled(account, vals)
         return written
 
     @api.model

@@ -8,7 +8,7 @@ from odoo.tools import SQL, split_every
 from odoo.tools.mail import email_normalize, email_split
 
 from .. import client
-from ..sync import consent, mapping, waiting
+from ..sync import consent, mapping, merge, waiting
 from ..sync.pacing import BULK, CONSENT, EDIT
 from ..tools import companies, exchange
 from .usercom_binding import Read
@@ -68,6 +68,31 @@ class UsercomChange(models.Model):
 
     def _contacts(self):
         return self.partner_id | super()._contacts()
+
+    def action_ignore(self):
+        """Give these rows up, and what they were to send as long as it stays as it is.
+
+        Otherwise the next night's comparison would find it again. A consent is not given up: where
+        that is what differs, it is sent with the next edit or in the next night.
+        """
+        rows = self._still_there()
+        # Of what our code cannot deal with, it is not known what there is to send.
+        # sudo: bindings are not edited by hand; this is all that ignoring changes in them.
+        rows.filtered(lambda row: row.problem_code != "unexpected").sudo()._forgo()
+        return super().action_ignore()
+
+    def _forgo(self):
+        """Note what these rows would send like values that User.com has refused."""
+        for account in self.account_id:
+            rows = self.filtered(lambda row, account=account: row.account_id == account)
+            partners = self.env["res.partner"].browse(rows.mapped("partner_res_id")).exists()
+            bindings = self.env["usercom.binding"]._of_partners(account, partners)
+            snapshots = partners.browse(bindings)._usercom_snapshots(account)
+            for partner_id, binding in bindings.items():
+                snapshot = snapshots[partner_id]
+                unsent = merge.outgoing(snapshot.rules, snapshot.values, binding.base_odoo or {})
+                if unsent:
+                    binding.refused = (binding.refused or {}) | unsent
 
     @api.model
     def _append_gathered(self):
@@ -569,7 +594,8 @@ class UsercomChange(models.Model):
         bindings = self.env["usercom.binding"]
         left = places[0]
         partners = self.env["res.partner"].browse(job.partner_id for _rows, job, _found in pieces)
-        partners = partners.exists()
+        # Who has left the filter since the look-up is as good as deleted.
+        partners = partners.exists()._usercom_take_part(account)
         tied = bindings._of_partners(account, partners)
         contacts = [contact for _rows, _job, found in pieces for contact in found]
         owners = bindings._find(account, contacts)
@@ -622,8 +648,9 @@ class UsercomChange(models.Model):
         bound = [(piece[0], read.binding) for piece, read in zip(to_link, found_ones, strict=True)]
         bound += [(piece[0], new) for piece, new in zip(to_create, created, strict=True)]
         done._drop()
-        places[0] = left
-        return self._jobs_of_bound(account, bound)
+        jobs = self._jobs_of_bound(account, bound)
+        places[0] = left  # last: what fails before is undone, and done again one by one
+        return jobs
 
     @api.model
     def _jobs_of_bound(self, account, bound):

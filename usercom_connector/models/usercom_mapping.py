@@ -250,6 +250,7 @@ class UsercomMapping(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_forgets(self):
+        self.account_id._retry_parked_by_mapping()
         self.env["usercom.account"]._forget_cached()
 
     def _agree(self):
@@ -259,8 +260,11 @@ class UsercomMapping(models.Model):
     def _note_change(self):
         for account in self.account_id:
             lines = self.filtered(lambda line, account=account: line.account_id == account)
+            attributes = []
             if account._has_bindings():
                 lines.filtered("active").write({"to_carry": True})
+                attributes = lines.attribute_id.mapped("name_std")
+            account._retry_parked_by_mapping(attributes)
         self.env["usercom.account"]._forget_cached()
 
     # === ACTION METHODS === #

@@ -236,7 +236,8 @@ class UsercomPing(models.Model):
         found = bindings._find(account, [contact for _rows, contact in pieces])
         locked = bindings.union(*found.values())._locked()
         unknown = [piece for piece in pieces if not found[piece[1].id]]
-        reads, done, _aside = self._take_in(account, began, places, unknown, account.create_in_odoo)
+        left = list(places)
+        reads, done, _aside = self._take_in(account, began, left, unknown, account.create_in_odoo)
         for rows, contact in pieces:
             binding = found[contact.id]
             if not binding:
@@ -259,6 +260,7 @@ class UsercomPing(models.Model):
                 done += rows
         bindings._absorb(account, list(reads.values()))
         done._drop()
+        places[:] = left  # last: what fails before is undone, and done again one by one
         return []
 
     @api.model
@@ -325,11 +327,13 @@ class UsercomPing(models.Model):
             begun |= {contact.id, key}
             done += rows
         created = self.env["res.partner"]._usercom_create(account, [t for _c, t in to_create])
-        for partner, (contact, _theirs) in zip(created, to_create, strict=True):
+        for (partner, _vals), (contact, _theirs) in zip(created, to_create, strict=True):
             to_link.append((partner, contact, "usercom"))
         linked = bindings._create_linked(account, to_link)
         for binding, (_partner, contact, _origin) in zip(linked, to_link, strict=True):
             reads[binding.id] = Read(binding, contact, began)
+        for partner, vals in created:
+            partner._usercom_pulled(account, vals)
         places[0] -= len(to_create)
         return reads, done, aside
 

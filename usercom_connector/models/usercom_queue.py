@@ -106,21 +106,22 @@ class UsercomQueue(models.AbstractModel):
             row.has_contacts = bool(row._contacts())
 
     def _contacts(self):
-        """The contacts in Odoo that this row is about, or that its problem names.
+        """The contacts in Odoo that these rows are about, or that their problems name.
 
         Those that the reader may see.
         """
-        args = self.problem_args or {}
-        ids = [*args.get("partner_ids", ()), args.get("partner_id")]
-        partners = self.env["res.partner"].browse(filter(None, ids))
+        ids = []
+        for row in self:
+            args = row.problem_args or {}
+            ids += [*args.get("partner_ids", ()), args.get("partner_id")]
+        partners = self.env["res.partner"].browse(dict.fromkeys(filter(None, ids)))
         return partners.exists()._filtered_access("read")
 
     # === ACTION METHODS === #
 
     def action_open_contacts(self):
-        """The contacts in Odoo that this row is about, or that its problem names."""
-        self.ensure_one()
-        contacts = self._contacts()
+        """The contacts in Odoo that these rows are about, or that their problems name."""
+        contacts = self.exists()._contacts()
         action = {
             "type": "ir.actions.act_window",
             "res_model": "res.partner",
@@ -139,14 +140,19 @@ class UsercomQueue(models.AbstractModel):
     def action_retry(self):
         """Work these rows off again now."""
         # sudo: rows are not edited by hand; this and ignoring are all that an administrator does.
-        self.check_access("read")
-        self.sudo()._retry()
-        self._wake()
+        rows = self._still_there()
+        rows.sudo()._retry()
+        rows._wake()
 
     def action_ignore(self):
         """Give these rows up."""
-        self.check_access("read")
-        self.sudo().unlink()  # sudo: as above
+        self._still_there().sudo().unlink()  # sudo: as above
+
+    def _still_there(self):
+        """Those of these rows that nobody has worked off since the reader saw them."""
+        rows = self.exists()
+        rows.check_access("read")
+        return rows
 
     # === APPENDING === #
 
@@ -220,7 +226,8 @@ class UsercomQueue(models.AbstractModel):
             try:
                 usercom = account._client()
             except ValueError:
-                account._pause(account._address_trouble())
+                # The other direction may be doing the same.
+                self._in_transaction(lambda: account._pause(account._address_trouble()))
                 return 0
             with usercom:
                 done = self._process(account, stream, usercom, groups, deadline) if works else 0

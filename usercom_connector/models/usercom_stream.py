@@ -41,6 +41,7 @@ class UsercomStream(models.Model):
             ("pull", "User.com to Odoo"),
             ("poll", "Look for changes in User.com"),
             ("survey", "List of all in User.com"),
+            ("compare", "Look for changes in Odoo"),
         ],
         required=True,
     )
@@ -58,7 +59,7 @@ class UsercomStream(models.Model):
     # Lists: the poll and the survey.
     due_at = fields.Datetime("Next Page At")
     target = fields.Char("Next Page", help="Empty: the first one.")
-    began_at = fields.Datetime(help="When this pass began, in our clock.")
+    began_at = fields.Datetime(help="When this pass, or the comparison, began, in our clock.")
     since = fields.Datetime(help="The poll's cursor, in User.com's clock.")
     seen = fields.Datetime(help="The latest change that the poll has seen, in User.com's clock.")
     is_newer = fields.Boolean(help="This pass has seen something newer than all before it.")
@@ -79,6 +80,7 @@ class UsercomStream(models.Model):
     total = fields.Integer(help="So many contacts there are, as far as User.com tells.")
     linked = fields.Integer(help="So many contacts were linked.")
     unmatched = fields.Integer(help="So many users in User.com match nobody in Odoo.")
+    cursor = fields.Integer(help="The comparison has got down to this binding; 0: it is over.")
 
     _account_direction_uniq = models.Constraint(
         "UNIQUE(account_id, direction)", "An account has one stream per direction."

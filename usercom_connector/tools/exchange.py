@@ -35,6 +35,8 @@ class PushJob:
     belongs to the address ``email``. ``bases`` are those of Odoo's side for what goes out.
     ``reads_first`` are the rules of what may be written only if User.com holds what ``seen`` says.
     ``never_asked`` says that nothing is known in Odoo about a consent at that address.
+    ``altered`` maps attributes, whose value another addon has changed in the body, to what User.com
+    shows of them then.
     ``tried`` says that the contact may have been created by a call whose answer was lost,
     ``alone`` that it must not go out together with others, and ``surveyed`` that a list of all
     contacts has shown that nobody in User.com has the address. ``name`` and ``candidates``, numbers
@@ -61,6 +63,7 @@ class PushJob:
     bases: dict[str, Any] = field(default_factory=dict)
     outgoing: dict[str, Any] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
+    altered: dict[str, Any] = field(default_factory=dict)
     reads_first: tuple[mapping.FieldRule, ...] = ()
     context: converters.Context | None = None
     seen: dict[str, Any] = field(default_factory=dict)
@@ -103,7 +106,8 @@ class Sent:
     sent, ``refused`` the values that User.com did not take, with its words. ``custom_id`` says
     whether our User ID was written along. ``namesakes`` are other contacts that have the new e-mail
     address already, which was not written therefore. ``lowered`` says that joining contacts has
-    taken a "yes" back.
+    taken a "yes" back. ``written`` says whether anything was: a fresh read may have shown that
+    nothing is left to write.
     """
 
     usercom_id: str
@@ -114,6 +118,7 @@ class Sent:
     custom_id: bool = True
     namesakes: tuple[str, ...] = ()
     lowered: bool = False
+    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -266,7 +271,7 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
     if job.consent is not None:
         body[mapping.EMAIL_CONSENT] = job.consent
     if fresh is not None and not body:
-        return Sent(str(fresh.id), fresh, {}, None, {})
+        return Sent(str(fresh.id), fresh, {}, None, {}, written=False)
     refused: dict[str, str] = {}
     try:
         answer = _write(usercom, job, body)

@@ -1,0 +1,2 @@
+from . import converters
+from . import models

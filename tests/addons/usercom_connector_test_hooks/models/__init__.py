@@ -1,0 +1,3 @@
+from . import res_partner
+from . import usercom_mapping
+from . import usercom_sentence
