@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
 
 #: A block: does its work and returns how many seconds a piece took.
 Block = Callable[[], float]
@@ -13,7 +13,11 @@ Block = Callable[[], float]
 
 @dataclass(frozen=True)
 class Compared:
-    """Medians over the pairs of blocks; ``spread`` is how far the same work differs from itself."""
+    """Medians over the pairs of blocks.
+
+    Half of the pairs lie between ``low`` and ``high``; ``control`` is how far the same work
+    differs from itself.
+    """
 
     a: float
     b: float
@@ -24,14 +28,14 @@ class Compared:
 
     def remark(self) -> str:
         """Say how far to trust it."""
-        return f"pairs {self.low:.3g} to {self.high:.3g}; control A/A {self.control:.3g}"
+        return f"half of the pairs {self.low:.3g} to {self.high:.3g}; A/A {self.control:.3g}"
 
 
-def compare(a: Block, b: Block, pairs: int, control: Block | None = None) -> Compared:
+def compare(a: Block, b: Block, pairs: int, control: Block) -> Compared:
     """Run A B A B ...; the ratio is the median of each A over its B.
 
-    :param control: the same work as ``b``, run in each pair as well. Without it each A is
-        compared with the A after it.
+    :param pairs: at least two.
+    :param control: the same work as ``b``, run in each pair as well and compared with it.
     """
     a_times, b_times, ratios, controls = [], [], [], []
     for turn in range(pairs):
@@ -40,17 +44,10 @@ def compare(a: Block, b: Block, pairs: int, control: Block | None = None) -> Com
         for block, times in blocks if turn % 2 == 0 else reversed(blocks):
             times.append(block())
         ratios.append(a_times[-1] / b_times[-1])
-        if control:
-            controls.append(control() / b_times[-1])
-        elif turn:
-            controls.append(a_times[-2] / a_times[-1])
+        controls.append(control() / b_times[-1])
+    low, _middle, high = quantiles(ratios, n=4, method="inclusive")
     return Compared(
-        median(a_times),
-        median(b_times),
-        median(ratios),
-        median(controls) if controls else 1.0,
-        min(ratios),
-        max(ratios),
+        median(a_times), median(b_times), median(ratios), median(controls), low, high
     )
 
 

@@ -110,8 +110,7 @@ def _create_one(world: World, outcome: Outcome, ours: ConnectedOdoo) -> None:
 def _unchanged(world: World, outcome: Outcome, ours: ConnectedOdoo, partners: list[int]) -> None:
     say(f"calls: syncing {len(partners)} contacts again")
     with world.counted() as count:
-        with ours.env() as env:
-            env["res.partner"].browse(partners)._usercom_enqueue()
+        ours.look_again(partners)
         ours.settle()
     outcome.put("unchanged", _per(count, len(partners)))
 
