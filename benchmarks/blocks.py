@@ -46,9 +46,7 @@ def compare(a: Block, b: Block, pairs: int, control: Block) -> Compared:
         ratios.append(a_times[-1] / b_times[-1])
         controls.append(control() / b_times[-1])
     low, _middle, high = quantiles(ratios, n=4, method="inclusive")
-    return Compared(
-        median(a_times), median(b_times), median(ratios), median(controls), low, high
-    )
+    return Compared(median(a_times), median(b_times), median(ratios), median(controls), low, high)
 
 
 def timed(work: Callable[[], object], pieces: int = 1) -> float:

@@ -163,9 +163,7 @@ def _common_way(world: World, sides: Sides) -> float:
     numbers = world.take_numbers(size)
     common.make_partners(numbers)
     sides.turn += 1
-    bodies = [
-        {**sides.values(number), "email": f"p{number}@people.example"} for number in numbers
-    ]
+    bodies = [{**sides.values(number), "email": f"p{number}@people.example"} for number in numbers]
     with common.listening() as address, requests.Session() as session:
         began = time.perf_counter()
         for body in bodies:

@@ -80,6 +80,7 @@ def _at_latency(
 
 def _at_limit(world: World, outcome: Outcome, ours: ConnectedOdoo, partners: list[int]) -> None:
     ours.set_city(partners, "Hel")
+    world.sim.reset_calls()
     world.sim.switch(rate_limit=LIMIT, rate_burst=LIMIT, rate_retry_after=True)
     warm_up, length = world.seconds(WARM_UP_SECONDS), world.seconds(MEASURED_SECONDS)
     say(f"push: {warm_up:g} s of warm-up and {length:g} s at a limit of {LIMIT} calls a second")
@@ -91,7 +92,9 @@ def _at_limit(world: World, outcome: Outcome, ours: ConnectedOdoo, partners: lis
         time.sleep(0.05)
     left = ours.waiting("usercom.change")
     calls = [
-        call for call in world.sim.calls() if began + warm_up <= call["time"] < began + warm_up + length
+        call
+        for call in world.sim.calls()
+        if began + warm_up <= call["time"] < began + warm_up + length
     ]
     world.sim.switch(rate_limit=0)
     if not left:

@@ -116,13 +116,7 @@ class World:
             }
             values |= {name: _renumbered(value, number) for name, value in more.items()}
             contacts.append(values)
-        add_many = getattr(self.sim, "add_contacts", None)
-        if add_many is None:
-            return [int(self.sim.add_contact(**values)["id"]) for values in contacts]
-        added = []
-        for start in range(0, len(contacts), 5000):
-            added += add_many(contacts[start : start + 5000])
-        return [int(contact["id"] if isinstance(contact, dict) else contact) for contact in added]
+        return self.sim.add_contacts(contacts)
 
     def count_calls(self) -> int:
         """Return how many calls of the API there have been."""
@@ -169,13 +163,12 @@ class Odoo:
 
     def make_template(self) -> int:
         """Make the person whom the others are copies of."""
-        [number] = (FIRST,)
         with self.env(tracking_disable=True) as env:
             partner = env["res.partner"].create(
                 {
-                    "name": f"Anna {number}",
-                    "email": f"p{number}@{DOMAIN}",
-                    "phone": f"+48{number}",
+                    "name": f"Anna {FIRST}",
+                    "email": f"p{FIRST}@{DOMAIN}",
+                    "phone": f"+48{FIRST}",
                     "city": "Sopot",
                     "country_id": env.ref("base.pl").id,
                 }
@@ -281,9 +274,7 @@ class ConnectedOdoo(Odoo):
         """Let contacts be created, by the dialog."""
         with self.env() as env:
             values = {"account_id": self.account_id, "side": side}
-            wizard = env["usercom.creation"].create(
-                values | {"include_existing": include_existing}
-            )
+            wizard = env["usercom.creation"].create(values | {"include_existing": include_existing})
             wizard.action_switch_on()
 
     @contextlib.contextmanager
