@@ -137,12 +137,11 @@ def _bursts(world: World, outcome: Outcome, ours: ConnectedOdoo, partner: int) -
         ours.settle()
     outcome.put("burst_out", count[0])
     [(usercom_id,)] = _bound(ours, [partner])
-    with ours.listening():
-        with world.counted() as count:
-            for turn in range(BURST):
-                world.sim.edit_contact(int(usercom_id), city=f"Reda {turn}")
-            ours.wait_webhooks()
-            ours.settle()
+    with ours.listening(), world.counted() as count:
+        for turn in range(BURST):
+            world.sim.edit_contact(int(usercom_id), city=f"Reda {turn}")
+        ours.wait_webhooks()
+        ours.settle()
     with ours.env() as env:
         if env["res.partner"].browse(partner).city != f"Reda {BURST - 1}":
             raise RuntimeError("The last of the edits in User.com did not come in.")

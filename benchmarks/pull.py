@@ -7,13 +7,12 @@ import json
 import time
 from collections.abc import Callable
 
-import odoo
 import requests
 from _tooling.say import say
 
 from .blocks import Compared, compare, timed
 from .figures import Outcome
-from .world import COMMON_WAY, CommonWay, ConnectedOdoo, World, in_turn
+from .world import CommonWay, ConnectedOdoo, World, in_turn
 
 PAIRS = 6
 EDITED = 500

@@ -244,7 +244,7 @@ class Odoo:
 
     def set_city(self, ids: Sequence[int], city: str) -> None:
         """Save another city in each of these contacts: all different, in one transaction."""
-        # What is measured comes after the save; a message in each contact's history does not matter.
+        # What is measured comes after the save: no messages in the contacts' histories.
         with self.env(tracking_disable=True) as env:
             for partner in env["res.partner"].browse(ids):
                 partner.city = f"{city} {partner.id}"
