@@ -15,7 +15,7 @@ from .figures import Outcome
 from .world import CommonWay, ConnectedOdoo, World, in_turn
 
 PAIRS = 6
-EDITED = 500
+EDITED = 300
 COMMON_EDITED = 100
 #: The ORM's side commits after so many where the addon does not say how many it takes.
 BATCH = 10
