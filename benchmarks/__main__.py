@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 
@@ -28,6 +29,10 @@ def main(arguments: list[str]) -> int:
     say(f"{name}: making both sides")
     with World(given.scale) as world:
         outcome = importlib.import_module(f"benchmarks.{name}").run(world)
+    if given.scale != 1:
+        outcome.lines.append(f"at {given.scale:g} of the sizes that the goals are meant for")
+    load, cores = os.getloadavg()[1], os.cpu_count()
+    outcome.lines.append(f"load of the machine over five minutes: {load:.1f} on {cores} cores")
     print(table(name, outcome))
     print(as_json(outcome.values), flush=True)
     return 0

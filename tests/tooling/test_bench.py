@@ -54,14 +54,8 @@ def test_several_benchmarks_end_with_one_json_object() -> None:
     assert all(value is None or value >= 0 for value in figures.values())
     for key in figures:
         assert any(line.split()[:1] == [key] for line in shown)
-
-
-def test_what_can_be_counted_exactly() -> None:
-    done = bench("calls", "--scale=0.001")
-    figures = json.loads(done.stdout.splitlines()[-1])
-    assert list(figures) == KEYS["calls"]
-    assert figures["unchanged"] == 0
-    assert figures["burst_out"] == figures["burst_in"] == 1
+    # What is counted is the same on any machine.
+    assert (figures["unchanged"], figures["burst_out"], figures["burst_in"]) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(
