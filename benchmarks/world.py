@@ -33,7 +33,7 @@ COMMON_WAY = "usercom_common_way"
 FIRST = 600_000_000
 DOMAIN = "people.example"
 #: A queue that does not get empty within this time is broken.
-PATIENCE_SECONDS = 900
+PATIENCE_SECONDS = 1800
 
 Record = dict[str, Any]
 
