@@ -36,6 +36,7 @@ def run(world: World) -> Outcome:
         found.ratio,
         f"{found.a * 1000:.2f} ms instead of {found.b * 1000:.2f}; {found.remark()}",
     )
+    say(f"scale: {found.ratio:.3f} times the cost; {found.remark()}")
     growth = _growth(world, big.side)
     outcome.put("growth_mib", growth["after"] - growth["before"], growth["told"])
     return outcome
