@@ -363,6 +363,8 @@ class ConnectedOdoo(Odoo):
         with self.env() as env:
             env["usercom.ping"]._append([(self.account_id, "id", usercom_id)])
         self.settle()
+        # Its copies were not all made today: what was counts against a day's ceiling.
+        self.query("UPDATE usercom_binding SET create_date = create_date - interval '30 days'")
         self.linked = self.world.sim.contact(int(usercom_id))
         return self.linked
 
