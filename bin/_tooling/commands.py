@@ -39,6 +39,13 @@ def test(arguments: list[str]) -> int:
     return run_tests(arguments)
 
 
+def bench(arguments: list[str]) -> int:
+    """Measure what the synchronisation costs."""
+    from .bench import bench as run_benchmarks
+
+    run_benchmarks(arguments)
+
+
 def i18n(arguments: list[str]) -> int:
     """Bring the addon's translation files up to date."""
     from .runtime import prepare
@@ -98,6 +105,7 @@ def leftovers(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "bench": bench,
     "demo": demo,
     "demo-inside": demo_inside,
     "env": env,

@@ -46,6 +46,7 @@ class Databases:
         self._connection = _connect(runtime, "postgres")
         self._copies: list[str] = []
         self._template: str | None = None
+        self._base = ""
 
     def close(self) -> None:
         """Drop this run's copies and let go of the server."""
@@ -54,9 +55,11 @@ class Databases:
         self._connection.close()
         leave_database_server(self.runtime, self._hold)
 
-    def copy(self) -> str:
-        """Return the name of a new database with the addon installed."""
+    def copy(self, *, with_addon: bool = True) -> str:
+        """Return the name of a new database with the addon installed, or what it depends on."""
         template = self.template()
+        if not with_addon:
+            template = self._base
         name = f"{PREFIX}_run_{os.getpid()}_{len(self._copies)}"
         self._lock(name)
         self._create(name, template)
@@ -85,7 +88,7 @@ class Databases:
             if not self._exists(addon):
                 say("installing the addon into a template database")
                 self._build(addon, base, [ADDON.name])
-        self._template = addon
+        self._template, self._base = addon, base
         return addon
 
     def _build(self, name: str, origin: str, modules: list[str]) -> None:

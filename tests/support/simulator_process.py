@@ -20,14 +20,17 @@ UP_WITHIN = 20
 
 
 class SimulatorProcess:
-    """``with SimulatorProcess(folder) as sim: sim.control.add_contact(...)``."""
+    """``with SimulatorProcess(folder) as sim: sim.control.add_contact(...)``.
 
-    def __init__(self, folder: Path) -> None:
+    Without ``keeps`` it forgets all when it ends, and spends no time on its state file.
+    """
+
+    def __init__(self, folder: Path, *, keeps: bool = True) -> None:
         self.key = secrets.token_hex(32)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.control = ControlClient(self.url)
-        self._state = folder / "simulator.json"
+        self._state = folder / "simulator.json" if keeps else None
         self._log = folder / "simulator.log"
         self._process: subprocess.Popen[str] | None = None
 
@@ -48,7 +51,9 @@ class SimulatorProcess:
         if self._process:
             return
         command = [sys.executable, "-m", "simulator", "--port", str(self.port)]
-        command += ["--key", self.key, "--state", str(self._state)]
+        command += ["--key", self.key]
+        if self._state:
+            command += ["--state", str(self._state)]
         with self._log.open("ab") as output:
             self._process = processes.start(command, folder=CHECKOUT, output=output)
         deadline = time.monotonic() + UP_WITHIN

@@ -1,0 +1,1 @@
+"""What the synchronisation costs, beside the common way of doing it; run by `bin/bench`."""
