@@ -911,8 +911,8 @@ class UsercomAccount(models.Model):
 
     def _creations_left(self, origin):
         """How many more contacts may be created from one side just now."""
-        recent = self.env["usercom.binding"]._created_within_a_day(self, origin)
-        return self.creation_limit - len(recent)
+        count, _oldest = self.env["usercom.binding"]._created_within_a_day(self, origin)
+        return self.creation_limit - count
 
     def _release(self, code):
         """Let rows that wait for a decision of this account go on."""

@@ -134,6 +134,7 @@ class UsercomBinding(models.Model):
         "UNIQUE(account_id, custom_id, kind)", "A User ID belongs to one binding per account."
     )
 
+    _created_idx = models.Index("(account_id, origin, create_date)")
     _address_hash_idx = models.Index("(account_id, address_hash) WHERE address_hash IS NOT NULL")
     _former_idx = models.Index("(former_res_id) WHERE farewell IS NOT NULL")
     # The same expressions as in ``usercom.directory._candidates``.
@@ -713,14 +714,7 @@ class UsercomBinding(models.Model):
                 base_odoo.pop(name, None)
                 if name in job.bases:
                     base_odoo[name] = job.bases[name]
-            if sent.contact is not None:
-                theirs, _notices = self._canonical(sent.contact, snapshot)
-                base_usercom |= {name: theirs[name] for name in sent.outgoing if name in theirs}
-                stored = values.boolean(sent.contact.get(mapping.EMAIL_CONSENT))
-                if sent.consent is not None and stored not in (None, sent.consent):
-                    # Answered, but not stored: no word of the person's, no use in repeating it.
-                    base_usercom[mapping.EMAIL_CONSENT] = stored
-                    refusals[mapping.EMAIL_CONSENT] = None
+            base_usercom |= self._stored(sent, snapshot, refusals)
             refused = {
                 name: value
                 for name, value in (self.refused or {}).items()
@@ -744,6 +738,22 @@ class UsercomBinding(models.Model):
         else:
             self._look_again(sent.usercom_id)
         return settles
+
+    def _stored(self, sent, snapshot, refusals):
+        """What the answer to a write shows of what was written, for the base.
+
+        :param refusals: gets what was answered, but not stored.
+        """
+        if sent.contact is None:
+            return {}
+        theirs, _notices = self._canonical(sent.contact, snapshot)
+        stored = {name: theirs[name] for name in sent.outgoing if name in theirs}
+        shown = values.boolean(sent.contact.get(mapping.EMAIL_CONSENT))
+        if sent.consent is not None and shown not in (None, sent.consent):
+            # No word of the person's, and no use in repeating it.
+            stored[mapping.EMAIL_CONSENT] = shown
+            refusals[mapping.EMAIL_CONSENT] = None
+        return stored
 
     def _look_again(self, number):
         """Have the contact read again.
@@ -1043,23 +1053,29 @@ class UsercomBinding(models.Model):
 
     @api.model
     def _created_within_a_day(self, account, origin):
-        """The bindings of the contacts that were created from one side in the last 24 hours.
+        """How many contacts were created from one side in the last 24 hours, and since when.
 
-        And of those that are being created now. What was refused created nobody.
+        With those that are being created now. What was refused created nobody.
         """
-        since = fields.Datetime.now() - timedelta(days=1)
-        recent = self.search(
-            [
-                ("account_id", "=", account.id),
-                ("origin", "=", origin),
-                ("create_date", ">=", since),
-            ],
-            order="create_date",
+        self.flush_model()
+        self.env["usercom.change"].flush_model()
+        [(count, oldest)] = self.env.execute_query(
+            SQL(
+                """
+                SELECT count(*), min(create_date) FROM usercom_binding AS binding
+                 WHERE account_id = %s AND origin = %s AND create_date >= %s
+                   AND (usercom_id IS NOT NULL OR EXISTS (
+                           SELECT FROM usercom_change AS change
+                            WHERE change.account_res_id = binding.account_id
+                              AND change.partner_res_id = binding.partner_id
+                              AND change.due_at IS NOT NULL))
+                """,
+                account.id,
+                origin,
+                fields.Datetime.now() - timedelta(days=1),
+            )
         )
-        creating = set(recent._rows_creating().mapped("partner_res_id"))
-        return recent.filtered(
-            lambda binding: binding.usercom_id or binding.partner_id.id in creating
-        )
+        return count, oldest
 
     @api.model
     def _being_created(self, account, people):

@@ -273,11 +273,7 @@ class UsercomPing(models.Model):
             contacts that have to wait, or need a person.
         """
         bindings = self.env["usercom.binding"]
-        rules, context = account._rules(mapping.CONTACT), account._context()
-        shown = {
-            contact.id: converters.canonical_of_contact(rules, contact.get, contact.has, context)[0]
-            for _rows, contact in pieces
-        }
+        shown = {contact.id: self._shown_by(account, contact) for _rows, contact in pieces}
         same = self.env["res.partner"]._usercom_same_people(account, shown.values())
         tied = bindings._of_partners(account, self.env["res.partner"].union(*same.values()))
         custom_ids = bindings._by_custom_id(account, [contact for _rows, contact in pieces])
@@ -327,8 +323,10 @@ class UsercomPing(models.Model):
             begun |= {contact.id, key}
             done += rows
         created = self.env["res.partner"]._usercom_create(account, [t for _c, t in to_create])
-        for (partner, _vals), (contact, _theirs) in zip(created, to_create, strict=True):
-            to_link.append((partner, contact, "usercom"))
+        to_link += [
+            (partner, contact, "usercom")
+            for (partner, _vals), (contact, _theirs) in zip(created, to_create, strict=True)
+        ]
         linked = bindings._create_linked(account, to_link)
         for binding, (_partner, contact, _origin) in zip(linked, to_link, strict=True):
             reads[binding.id] = Read(binding, contact, began)
@@ -336,6 +334,12 @@ class UsercomPing(models.Model):
             partner._usercom_pulled(account, vals)
         places[0] -= len(to_create)
         return reads, done, aside
+
+    @api.model
+    def _shown_by(self, account, contact):
+        """What a contact that is tied to nobody shows, in canonical form."""
+        rules, context = account._rules(mapping.CONTACT), account._context()
+        return converters.canonical_of_contact(rules, contact.get, contact.has, context)[0]
 
     def _only_candidate(self, account, contact, same, tied, owner, said):
         """The contact in Odoo that one from User.com is.

@@ -487,8 +487,8 @@ class UsercomQueue(models.AbstractModel):
 
     def _wait_for_ceiling(self, account, origin):
         """Wait until the oldest of the last day's creations is a day old, and ask somebody."""
-        recent = self.env["usercom.binding"]._created_within_a_day(account, origin)
-        since = recent[:1].create_date or fields.Datetime.now()
+        _count, oldest = self.env["usercom.binding"]._created_within_a_day(account, origin)
+        since = oldest or fields.Datetime.now()
         seconds = (since + timedelta(days=1) - fields.Datetime.now()).total_seconds()
         self._wait(max(seconds, 60), "ceiling", limit=account.creation_limit)
         account._ask_about_ceiling()
