@@ -655,6 +655,16 @@ class TestEmployers(CompanyCase):
         self.push()
         self.assertEqual(self.members(company), {"Jan Testowy"})
 
+    def test_employer_that_does_not_take_part_is_joined_by_nobody(self):
+        company = self.make_linked_company()
+        other = self.make_linked_company(name="Inna", email="inna@example.com")
+        person = self.employ(company)
+        self.account.participant_domain = "[('email_normalized', '!=', 'inna@example.com')]"
+        person.parent_id = other
+        self.push()
+        self.assertEqual(self.counted(), [("POST", LEAVE)])
+        self.assertFalse(self.members(company) | self.members(other))
+
     def test_an_invoice_address_is_no_member(self):
         company = self.make_linked_company()
         self.make_partner(parent_id=company.id, type="invoice")
@@ -707,6 +717,8 @@ class TestBecoming(CompanyCase):
         person = self.binding(partner)
         partner.is_company = True
         self.push()
+        lines = self.env["usercom.mapping"].search([("account_id", "=", self.account.id)])
+        lines.winner = "usercom"
         self.sim.edit_contact(int(person.usercom_id), first_name="Ktoś", city="Hel")
         self.ping(person.usercom_id)
         self.pull()
