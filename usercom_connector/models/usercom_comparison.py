@@ -163,7 +163,8 @@ class UsercomComparison(models.AbstractModel):
             snapshot = snapshots[binding.partner_id.id]
             job = binding._job(snapshot) if snapshot.kind == binding.kind else None
             found = job and {(job.kind, attribute) for attribute in job.outgoing} - to_carry
-            if found or (job and job.consent is not None):
+            moves = snapshot.kind == binding.kind and binding._member_job(snapshot)
+            if found or moves or (job and job.consent is not None):
                 stale += binding
         return stale
 

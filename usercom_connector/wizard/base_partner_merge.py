@@ -41,4 +41,6 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         dst_partner.invalidate_recordset()
         if dst_partner.email_normalized in addresses:
             dst_partner._usercom_keep_withdrawn()
-        dst_partner._usercom_enqueue()
+        # The people of merged companies have another employer now, by SQL, too.
+        people = dst_partner.with_context(active_test=False).child_ids
+        (dst_partner | people)._usercom_enqueue()
