@@ -12,7 +12,8 @@ from .usercom_queue import ROUND_SECONDS
 _logger = logging.getLogger(__name__)
 
 CRON = "usercom_connector.ir_cron_compare"
-#: So many bindings are compared in one transaction: what it reads is all that is kept in memory.
+#: So many bindings are compared in one transaction: what it reads is all that is kept in memory,
+#: because the commit forgets it.
 COMPARED_TOGETHER = 500
 
 
@@ -117,8 +118,6 @@ class UsercomComparison(models.AbstractModel):
             stream.write({"cursor": 0, "last_success_at": fields.Datetime.now()})
         else:
             stream.cursor = bindings[-1].id
-        self.env.flush_all()
-        self.env.invalidate_all()
         return len(bindings)
 
     @api.model
