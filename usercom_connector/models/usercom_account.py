@@ -115,6 +115,7 @@ class UsercomAccount(models.Model):
     webhook_url = fields.Char("Webhook Address", compute="_compute_webhook")
     webhook_headers = fields.Text("Headers", compute="_compute_webhook")
     webhook_body = fields.Char("Extra Data", compute="_compute_webhook")
+    webhook_attributes = fields.Char(compute="_compute_webhook_attributes")
     webhook_unreachable = fields.Boolean(compute="_compute_webhook")
     database_uuid = fields.Char(readonly=True, copy=False)
     is_other_database = fields.Boolean(compute="_compute_is_other_database")
@@ -329,6 +330,15 @@ class UsercomAccount(models.Model):
                 parts.scheme != "https" or parts.hostname in ("localhost", "127.0.0.1")
             )
 
+    @api.depends("contact_mapping_ids.direction", "contact_mapping_ids.active")
+    def _compute_webhook_attributes(self):
+        for account in self:
+            lines = account.contact_mapping_ids.filtered(
+                lambda line: line.active and line.direction != "out"
+            )
+            names = [*lines.attribute_id.mapped("name"), mapping.EMAIL_CONSENT]
+            account.webhook_attributes = ", ".join(names)
+
     @api.depends("database_uuid")
     def _compute_is_other_database(self):
         uuid = self._database_uuid()
@@ -480,6 +490,9 @@ class UsercomAccount(models.Model):
             self._answered("ceiling")
         if "poll_minutes" in vals:
             self._plan_poll()
+        if "participant_domain" in vals:
+            # What was edited of those who take part again has left nothing.
+            self.filtered(lambda account: account.state in ("running", "paused"))._catch_up()
         return result
 
     def unlink(self):
