@@ -494,7 +494,8 @@ class TestIn(ConsentCase):
         self.pull()
         other = self.env["res.partner"].search([("email", "=", "other@example.com")])
         # Now both have one address, on both sides.
-        other.email = "jan@example.com"
+        self.sim.edit_contact(second["id"], email="jan@example.com")
+        self.read(other)
         other.usercom_email_consent = GIVEN
         self.sync(other)
         self.assertIs(self.consent_there(other), True)
