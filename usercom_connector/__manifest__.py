@@ -18,6 +18,8 @@
         "views/usercom_account_views.xml",
         "views/usercom_binding_views.xml",
         "views/usercom_queue_views.xml",
+        "views/usercom_conflict_views.xml",
+        "views/usercom_always_views.xml",
         "views/usercom_creation_views.xml",
         "views/usercom_carry_views.xml",
         "views/usercom_settle_views.xml",

@@ -4,6 +4,8 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from odoo.addons.usercom_connector.sync import mapping
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import Form
 from odoo.tests.common import new_test_user
 
 from .common import SyncCase
@@ -165,3 +167,261 @@ class TestAsk(ConflictCase):
         self.conflicts().with_user(self.manager).action_take_usercom()
         self.rounds(push_first=True)
         self.assertEqual(partner.city, "Sopot")
+
+
+class WaitingCase(ConflictCase):
+    """Conflicts about the city of some contacts, by the rule of the mapping line itself."""
+
+    def setUp(self):
+        super().setUp()
+        self.line = self.line_of("city")
+        self.line.winner = mapping.ASK
+
+    def line_of(self, attribute, kind=mapping.CONTACT):
+        lines = self.account.contact_mapping_ids | self.account.company_mapping_ids
+        return lines.filtered(
+            lambda line: (line.kind, line.attribute_id.name_std) == (kind, attribute)
+        )
+
+    def waiting(self, count=3):
+        partners = self.env["res.partner"]
+        for number in range(count):
+            partner = self.make_linked(email=f"p{number}@example.com", city="Hel")
+            self.both_edit(partner)
+            partners |= partner
+        self.rounds(push_first=True)
+        self.assertEqual(len(self.conflicts()), count)
+        return partners
+
+    def cities(self, partners):
+        return {(partner.city, self.there(partner)["city"]) for partner in partners}
+
+    def mine(self, conflicts=None):
+        """The conflicts, as the manager sees them."""
+        return (self.conflicts() if conflicts is None else conflicts).with_user(self.manager)
+
+
+class TestDeciding(WaitingCase):
+    def test_many_at_once(self):
+        partners = self.waiting()
+        self.mine(self.conflicts()[:2]).action_take_odoo()
+        self.mine().action_take_usercom()
+        self.rounds(push_first=True)
+        self.assertEqual(self.cities(partners[:2]), {("Gdynia", "Gdynia")})
+        self.assertEqual(self.cities(partners[2]), {("Sopot", "Sopot")})
+        self.assertFalse(self.conflicts())
+        self.assertFalse(self.changes() or self.pings())
+
+    def test_two_fields_of_one_contact(self):
+        self.line_of("name").winner = mapping.ASK
+        partner = self.make_linked(city="Hel")
+        partner.name = "Jan Odoo"
+        self.both_edit(partner)
+        self.sim.edit_contact(int(partner.usercom_id), last_name="There")
+        self.rounds(push_first=True)
+        self.assertEqual(set(self.conflicts().mapped("attribute")), {"city", "name"})
+        self.mine().action_take_odoo()
+        self.rounds(push_first=True)
+        there = self.there(partner)
+        self.assertEqual((there["city"], there["name"]), ("Gdynia", "Jan Odoo"))
+
+    def test_one_that_vanished_meanwhile_hinders_no_other(self):
+        partners = self.waiting(2)
+        seen = self.mine()
+        self.conflicts()[0].unlink()
+        seen.action_take_usercom()
+        self.rounds(push_first=False)
+        self.assertEqual(partners[1].city, "Sopot")
+        seen.action_take_odoo()  # all of them are gone by now
+        self.assertEqual(self.cities(partners[1]), {("Sopot", "Sopot")})
+        with self.assertRaisesRegex(UserError, "meanwhile"):
+            seen[0].action_always()
+
+    def test_not_for_everybody(self):
+        self.waiting(1)
+        user = new_test_user(self.env, "conflict-user", groups="base.group_user")
+        for action in ("action_take_odoo", "action_take_usercom", "action_always"):
+            with self.assertRaises(AccessError):
+                getattr(self.conflicts().with_user(user), action)()
+        with self.assertRaises(AccessError):
+            self.mine().unlink()
+
+    def test_not_those_of_other_companies(self):
+        self.waiting(1)
+        self.account.company_id = self.env["res.company"].create({"name": "Other"})
+        for action in ("action_take_odoo", "action_always"):
+            with self.assertRaises(AccessError):
+                getattr(self.mine(), action)()
+
+    def test_decided_for_a_company(self):
+        self.line_of("city", mapping.COMPANY).winner = mapping.ASK
+        company = self.make_partner(name="Firma", email="f@f.pl", is_company=True, city="Hel")
+        self.push()
+        self.push()
+        company.city = "Gdynia"
+        number = self.binding(company).usercom_id
+        with self.account._client() as usercom:
+            usercom.update_company(number, {"city": "Sopot"})
+        self.rounds(push_first=True)
+        self.mine().action_take_usercom()
+        self.rounds(push_first=True)
+        self.assertEqual(company.city, "Sopot")
+
+
+class TestAlways(WaitingCase):
+    def always(self, winner):
+        action = self.mine()[0].action_always()
+        form = Form(
+            self.env["usercom.always"].with_user(self.manager).with_context(**action["context"])
+        )
+        form.winner = winner
+        return form.save()
+
+    def test_decides_all_of_the_field_and_sets_the_rule(self):
+        for winner, city in ((mapping.ODOO_WINS, "Gdynia"), (mapping.USERCOM_WINS, "Sopot")):
+            with self.subTest(winner):
+                self.line.winner = mapping.ASK
+                self.env["res.partner"].search([("email", "=like", "p%@example.com")]).unlink()
+                self.push()
+                self.conflicts().unlink()
+                for contact in self.sim.contacts():
+                    self.sim.delete_contact(contact["id"])
+                partners = self.waiting()
+                wizard = self.always(winner)
+                self.assertEqual(wizard.count, 3)
+                wizard.action_decide()
+                self.assertEqual(self.line.winner, winner)
+                self.rounds(push_first=True)
+                self.assertEqual(self.cities(partners), {(city, city)})
+                self.both_edit(partners[0], ours="Łeba", theirs="Ustka")
+                self.rounds(push_first=True)
+                self.assertFalse(self.conflicts())
+
+    def test_leaves_other_fields_alone(self):
+        self.waiting(1)
+        self.line_of("name").winner = mapping.ASK
+        partner = self.make_linked(email="other@example.com", name="Jan Testowy")
+        partner.name = "Jan Odoo"
+        self.sim.edit_contact(int(partner.usercom_id), last_name="There")
+        self.ping(partner.usercom_id)
+        self.rounds(push_first=True)
+        wizard = self.always(mapping.ODOO_WINS)
+        self.assertEqual(wizard.count, 1)
+        wizard.action_decide()
+        self.assertEqual(self.conflicts().attribute, "name")
+        self.assertEqual(self.line_of("name").winner, mapping.ASK)
+
+    def test_a_rule_set_on_the_line_itself_decides_as_well(self):
+        partners = self.waiting(1)
+        self.line.winner = mapping.USERCOM_WINS
+        self.rounds(push_first=True)
+        self.assertEqual(self.cities(partners), {("Sopot", "Sopot")})
+        self.assertFalse(self.conflicts())
+
+    def test_what_does_not_travel_any_more_asks_nobody(self):
+        changes = (
+            lambda: self.line.write({"active": False}),
+            lambda: self.line.write({"direction": "out"}),
+            lambda: self.line.unlink(),
+        )
+        self.waiting(1)
+        for change in changes:
+            with self.env.cr.savepoint() as savepoint:
+                change()
+                self.assertFalse(self.conflicts())
+                savepoint.rollback()
+
+
+class TestShown(WaitingCase):
+    def test_values_as_a_person_reads_them(self):
+        self.line_of("country").winner = mapping.ASK
+        countries = self.env["res.country"]
+        poland = countries.search([("code", "=", "PL")])
+        partner = self.make_linked(country_id=poland.id)
+        partner.country_id = countries.search([("code", "=", "DE")])
+        self.sim.edit_contact(int(partner.usercom_id), country="France")
+        self.ping(partner.usercom_id)
+        self.rounds(push_first=True)
+        [conflict] = self.mine()
+        self.assertEqual((conflict.odoo_text, conflict.usercom_text), ("Germany", "France"))
+        self.assertEqual((conflict.base_odoo_text, conflict.base_usercom_text), ("Poland",) * 2)
+        self.assertEqual(conflict.field_name, "Country")
+        self.assertEqual(conflict.action_open_contact()["res_id"], partner.id)
+
+    def test_every_kind_of_value_is_a_text(self):
+        say = self.env["usercom.sentence"].with_context(tz="Europe/Warsaw")._value
+        self.assertEqual(say(True, "boolean"), "Yes")
+        self.assertEqual(say(False, "boolean"), "No")
+        self.assertEqual(say(0, "integer"), "0")
+        self.assertEqual(say(["a", "b"], "list"), "a, b")
+        self.assertEqual(say("PL-30", "state"), self.state_name("PL", "30"))
+        self.assertEqual(say("2026-03-01", "date"), "03/01/2026")
+        self.assertIn("11:00", say("2026-03-01T10:00:00+00:00", "datetime"))
+        self.assertFalse(say(None, "text"))
+        self.assertEqual(say("PL-unknown", "state"), "PL-unknown")
+
+    def state_name(self, country, code):
+        states = self.env["res.country.state"]
+        return states.search([("country_id.code", "=", country), ("code", "=", code)]).name or (
+            f"{country}-{code}"
+        )
+
+    def test_on_the_contact(self):
+        partner = self.waiting(1)
+        words = "City was changed on both sides; somebody has to decide."
+        self.assertEqual(partner.usercom_problem, words)
+        self.mine().action_take_odoo()
+        partner.invalidate_recordset()
+        self.assertFalse(partner.usercom_problem)
+
+    def test_counted_on_the_account(self):
+        self.assertEqual(self.account.conflict_count, 0)
+        self.waiting(2)
+        account = self.account.with_user(self.manager)
+        self.assertEqual(account.conflict_count, 2)
+        action = account.action_open_conflicts()
+        found = self.env[action["res_model"]].with_user(self.manager).search(action["domain"])
+        self.assertEqual(found, self.conflicts())
+
+
+class TestActivity(WaitingCase):
+    def activities(self):
+        kind = self.env.ref("usercom_connector.mail_activity_conflict")
+        return self.account.activity_ids.filtered(lambda one: one.activity_type_id == kind)
+
+    def test_once_and_closed_when_none_is_left(self):
+        self.account.user_id = self.manager
+        self.assertFalse(self.activities())
+        self.waiting(2)
+        [activity] = self.activities()
+        self.assertEqual(activity.user_id, self.manager)
+        self.both_edit(self.conflicts()[0].partner_id, ours="Łeba", theirs="Ustka")
+        self.rounds(push_first=True)
+        self.assertEqual(self.activities(), activity)
+        self.mine(self.conflicts()[0]).action_take_odoo()
+        self.assertEqual(self.activities(), activity)
+        self.mine().action_take_odoo()
+        self.assertFalse(self.activities())
+
+    def test_closed_where_they_vanish_by_themselves(self):
+        partner = self.waiting(1)
+        partner.city = "Sopot"
+        self.ping(partner.usercom_id)
+        self.rounds(push_first=True)
+        self.assertFalse(self.conflicts() or self.activities())
+
+    def test_closed_where_the_contact_goes(self):
+        self.waiting(1).unlink()
+        self.assertFalse(self.conflicts() or self.activities())
+
+    def test_closed_where_the_tie_goes(self):
+        self.binding(self.waiting(1)).unlink()
+        self.assertFalse(self.conflicts() or self.activities())
+
+    def test_asked_again_when_it_begins_again(self):
+        partner = self.waiting(1)
+        self.mine().action_take_odoo()
+        self.rounds(push_first=True)
+        self.both_edit(partner, ours="Łeba", theirs="Ustka")
+        self.rounds(push_first=True)
+        self.assertEqual(len(self.activities()), 1)

@@ -90,9 +90,12 @@ class ResPartner(models.Model):
             )
         }
         problems = env["usercom.change"]._problems(account, self._origin.ids)
+        sentence = self.env["usercom.sentence"]
         for partner in self:
             binding = bindings.get(partner._origin.id, env["usercom.binding"])
+            asked = binding.conflict_ids.mapped("attribute")
             texts = [problems.get(partner._origin.id), binding.notice]
+            texts += [sentence._say_conflict(attribute=attribute) for attribute in asked]
             partner.usercom_id = binding.usercom_id
             partner.usercom_url = binding.usercom_url
             partner.usercom_synced_at = binding.synced_at

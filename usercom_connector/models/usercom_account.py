@@ -233,6 +233,7 @@ class UsercomAccount(models.Model):
     change_count = fields.Integer(compute="_compute_counts")
     ping_count = fields.Integer(compute="_compute_counts")
     parked_count = fields.Integer(compute="_compute_counts")
+    conflict_count = fields.Integer("Conflicts", compute="_compute_counts")
 
     _webhook_token_uniq = models.Constraint(
         "UNIQUE(webhook_token)", "Two accounts cannot share a webhook address."
@@ -359,10 +360,16 @@ class UsercomAccount(models.Model):
                 ["__count"],
             )
         )
+        conflicts = dict(
+            self.env["usercom.conflict"]._read_group(
+                [("account_id", "in", self.ids)], ["account_id"], ["__count"]
+            )
+        )
         changes = self.env["usercom.change"]._count_by_account(self.ids)
         pings = self.env["usercom.ping"]._count_by_account(self.ids)
         for account in self:
             account.binding_count = bindings.get(account, 0)
+            account.conflict_count = conflicts.get(account, 0)
             account.change_count = changes.get((account.id, True), 0)
             account.ping_count = pings.get((account.id, True), 0)
             account.parked_count = changes.get((account.id, False), 0) + pings.get(
@@ -767,6 +774,12 @@ class UsercomAccount(models.Model):
         name = self.env._("Contacts to Read")
         return self._action_open("usercom.ping", name, [("account_res_id", "in", self.ids)])
 
+    def action_open_conflicts(self):
+        """What was changed on both sides and waits for a decision."""
+        domain = [("account_id", "in", self.ids)]
+        action = self._action_open("usercom.conflict", self.env._("Conflicts"), domain)
+        return action | {"view_mode": "list,kanban"}
+
     def action_open_parked(self):
         """What needs a person: the changes, or the contacts to read where no change does."""
         parked = [("account_res_id", "in", self.ids), ("due_at", "=", False)]
@@ -916,6 +929,12 @@ class UsercomAccount(models.Model):
     def _question(self, topic):
         if topic == "paused":
             return self.env._("User.com account paused"), self.pause_reason
+        if topic == "conflict":
+            return self.env._("Fields changed on both sides"), self.env._(
+                "Somebody changed the same field of a contact in Odoo and in User.com, and the "
+                "mapping says that a person decides. Until then nothing of that field travels. "
+                'What waits stands under "Conflicts" on the account.'
+            )
         return self.env._("Daily ceiling of creations reached"), self.env._(
             "%(limit)s contacts were created within a day, so further ones wait. Raise "
             '"Creations a Day" on the account if that is what you want.',

@@ -170,6 +170,10 @@ class UsercomBinding(models.Model):
             name = (binding.partner_id & readable).sudo().display_name
             binding.display_name = name or binding.usercom_id or binding.custom_id
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_conflicts(self):
+        self.conflict_ids.unlink()  # the database would delete them, and close no activity
+
     # === FINDING AND MAKING === #
 
     @api.model
@@ -868,6 +872,9 @@ class UsercomBinding(models.Model):
         changed = bindings.filtered(lambda binding: binding.partner_id in touched)
         after = snapshots | changed._snapshots(account)
         to_send = self.env["res.partner"]
+        begins = any(merged.asked for _read, merged, _notices in merges) and not (
+            self.env["usercom.conflict"].search_count([("account_id", "=", account.id)], limit=1)
+        )
         for read, merged, notices in merges:
             binding = read.binding
             # A consent that the next read shows is dated from here on. It must not pass a "no"
@@ -881,6 +888,8 @@ class UsercomBinding(models.Model):
             if binding._job(snapshot) or binding._member_job(snapshot):
                 to_send |= binding.partner_id
         to_send._usercom_enqueue(account)
+        if begins:
+            account._ask("conflict")
 
     def _move_bases(self, read, merged, snapshot):
         for attribute in merged.into:

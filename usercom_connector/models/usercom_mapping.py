@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .. import client
@@ -239,7 +240,13 @@ class UsercomMapping(models.Model):
         return lines
 
     def write(self, vals):
+        if "attribute_id" in vals or vals.get("direction", "both") != "both" or not vals.get(
+            "active", True
+        ):
+            self._conflicts().unlink()  # there is nothing to decide any more
         result = super().write(vals)
+        if vals.get("winner", mapping.ASK) != mapping.ASK:
+            self._conflicts()._look_again()  # the rule decides now
         if "attribute_id" in vals:
             self._agree()
         if RULES & vals.keys():
@@ -250,6 +257,7 @@ class UsercomMapping(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_forgets(self):
+        self._conflicts().unlink()
         self.account_id._retry_parked_by_mapping()
         self.env["usercom.account"]._forget_cached()
 
@@ -540,6 +548,18 @@ class UsercomMapping(models.Model):
             multiple=attribute.multiple,
             line_id=self.id,
         )
+
+    def _conflicts(self):
+        """What waits for a decision about the fields of these lines."""
+        # sudo: conflicts are not edited by hand, and whoever may edit the line may do this.
+        domain = Domain.OR(
+            Domain("account_id", "=", line.account_id.id)
+            & Domain("binding_id.kind", "=", line.kind)
+            & Domain("attribute", "=", line.attribute_id.name_std)
+            for line in self
+            if line.attribute_id
+        )
+        return self.env["usercom.conflict"].sudo().search(domain)
 
     # === CARRYING TO EXISTING CONTACTS === #
 

@@ -1,6 +1,9 @@
-from odoo import api, models
+from datetime import datetime
 
-from ..sync import mapping
+from odoo import api, models
+from odoo.tools import format_date, format_datetime
+
+from ..sync import mapping, merge
 
 
 class UsercomSentence(models.AbstractModel):
@@ -33,6 +36,32 @@ class UsercomSentence(models.AbstractModel):
         lines = self.env["usercom.mapping"].sudo()
         line = lines.search([("attribute_id.name_std", "=", attribute)], limit=1)
         return line.odoo_label or attribute
+
+    @api.model
+    def _value(self, value, converter=None):
+        """A canonical value (``sync.converters``) as a person reads it; ``False`` for nothing.
+
+        :param converter: by which it became canonical.
+        """
+        accounts = self.env["usercom.account"]
+        if value is None or value is False and converter not in ("boolean", "yes_no"):
+            return False
+        if value == merge.UNANSWERED:
+            return self.env._("(sent, the answer is not known)")
+        if isinstance(value, bool):
+            return self.env._("Yes") if value else self.env._("No")
+        if isinstance(value, list):
+            return ", ".join(map(str, value)) or False
+        if converter == "country":
+            return accounts._country_names(self.env.lang or "en_US").get(value, value)
+        if converter == "state":
+            return accounts._state_names().get(value, value)
+        if converter == "datetime":
+            moment = datetime.fromisoformat(value).replace(tzinfo=None)
+            return format_datetime(self.env, moment, tz=self.env.context.get("tz"))
+        if converter in ("date", "date_in_timezone"):
+            return format_date(self.env, value)
+        return str(value)
 
     @api.model
     def _contact_names(self, partner_ids):
@@ -439,6 +468,13 @@ class UsercomSentence(models.AbstractModel):
         return self.env._(
             "%(field)s was sent, but User.com goes on showing the opposite. Look for an automation "
             "in User.com that sets it.",
+            field=self._field_name(attribute),
+        )
+
+    @api.model
+    def _say_conflict(self, attribute="", **args):
+        return self.env._(
+            "%(field)s was changed on both sides; somebody has to decide.",
             field=self._field_name(attribute),
         )
 

@@ -1,4 +1,5 @@
 from . import base_partner_merge
+from . import usercom_always
 from . import usercom_carry
 from . import usercom_creation
 from . import usercom_settle
