@@ -35,7 +35,7 @@ class TestBrowserAccount(BrowserCase):
         partners = self.env["res.partner"]
         partners.search(account._participants()).active = False
         partners.create([{"name": f"P{n}", "email": f"p{n}@example.com"} for n in range(3)])
-        partners.create({"name": "A company", "email": "c@example.com", "is_company": True})
+        partners.create({"name": "An address", "email": "c@example.com", "type": "invoice"})
         self.env["usercom.ping"]._append([(account.id, "id", "7")])
         self.env["usercom.ping"].search([])._park("creation_off")
         self.start_tour("/odoo", "usercom_creation", login=self.manager.login)
