@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from odoo.exceptions import ValidationError
+from odoo.fields import Command
 from odoo.http import Request
 from odoo.service.model import execute_cr
 from odoo.tests import Form, HttpCase, TransactionCase, new_test_user, tagged
@@ -94,6 +95,25 @@ class TestCapture(Capturing, TransactionCase):
             with self.subTest(name):
                 self.jan.write({name: value})
                 self.assert_rows(self.jan)
+
+    def test_list_of_records(self):
+        tags = self.env["usercom.attribute"].search(
+            [("account_id", "=", self.account.id), ("name_std", "=", "tags")], limit=1
+        )
+        self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "odoo_field": "category_id",
+                "attribute_id": tags.id,
+                "direction": "out",
+            }
+        )
+        self.env["usercom.change"].search([]).unlink()
+        gold = self.env["res.partner.category"].create({"name": "Gold"})
+        (self.jan | self.ola).category_id = gold
+        self.assert_rows(self.jan | self.ola)
+        self.jan.write({"category_id": [Command.clear()]})
+        self.assert_rows(self.jan)
 
     def test_removal(self):
         self.jan.email = False

@@ -105,6 +105,8 @@ class ResPartner(models.Model):
     def _usercom_status_sentence(self, account, binding):
         if not account:
             return False
+        if not account._has_clear_filter():
+            return self.env["usercom.sentence"]._of("unclear_filter")
         if binding.state == "gone":
             return self.env._("Deleted in User.com. It is not created there again by itself.")
         if binding.state == "linked" and not self._usercom_take_part(account):
@@ -238,9 +240,19 @@ class ResPartner(models.Model):
         partners._usercom_enqueue()
         return partners
 
+    def write(self, vals):
+        result = super().write(vals)
+        # Lists of records, such as tags, are no column: they do not pass ``_write_multi``.
+        captured = self.env["usercom.account"]._captured_fields()
+        if any(
+            self._fields[name].type in ("many2many", "one2many") for name in captured & vals.keys()
+        ):
+            self._usercom_enqueue()
+        return result
+
     def _write_multi(self, vals_list):
-        # Every stored change of a contact passes here on its way to the database: also addresses,
-        # which core writes past ``write`` (``_update_address``), and computed fields.
+        # Every change of a column passes here on its way to the database: also addresses, which
+        # core writes past ``write`` (``_update_address``), and computed fields.
         super()._write_multi(vals_list)
         captured = self.env["usercom.account"]._captured_fields() | ALWAYS_CAPTURED
         touched = [

@@ -25,6 +25,11 @@ CLICK_SECONDS = 2
 #: an address that does not travel, a value that our code cannot deal with.
 PARKED_BY_MAPPING = ("refused", "no_address", "unexpected")
 
+#: What is remembered between transactions is made of these, besides the mapping.
+FORGETS_CACHED = frozenset(
+    {"state", "active", "webhook_token", "webhook_secret", "company_id", "participant_domain"}
+)
+
 #: Active people and companies whom one can reach; internal users are staff, not customers.
 DEFAULT_PARTICIPANTS = [
     ("active", "=", True),
@@ -437,6 +442,14 @@ class UsercomAccount(models.Model):
                     self.env._("The filter of who takes part cannot be understood.")
                 ) from error
 
+    def _has_clear_filter(self):
+        """Whether the filter can be understood: an app that it names may be uninstalled."""
+        try:
+            self._check_participant_domain()
+        except ValidationError:
+            return False
+        return True
+
     @api.constrains("profile_url_template")
     def _check_profile_url_template(self):
         for account in self:
@@ -488,7 +501,7 @@ class UsercomAccount(models.Model):
             unarchived._catch_up(calls_missed=True)
         if changed:
             changed.write({"state": "draft"})  # what was tested was another address
-        if vals.keys() & {"state", "active", "webhook_token", "webhook_secret", "company_id"}:
+        if vals.keys() & FORGETS_CACHED:
             self._forget_cached()
         if vals.get("state", "paused") != "paused":
             self._answered("paused")
@@ -498,6 +511,9 @@ class UsercomAccount(models.Model):
         if "poll_minutes" in vals:
             self._plan_poll()
         if "participant_domain" in vals:
+            self.filtered(lambda account: account.pause_code == "unclear_filter").write(
+                {"state": "running", "pause_code": False}
+            )
             # What was edited of those who take part again has left nothing.
             self.filtered(lambda account: account.state in ("running", "paused"))._catch_up()
         return result
@@ -843,11 +859,13 @@ class UsercomAccount(models.Model):
 
     @api.model
     def _running(self):
-        """The accounts there is work for; those whose database is a copy refuse and say so."""
+        """The accounts there is work for; those that must not work now pause and say why."""
         accounts = self.search([("state", "=", "running")])
         copies = accounts.filtered("is_other_database")
         copies._pause("other_database")
-        return accounts - copies
+        unclear = (accounts - copies).filtered(lambda account: not account._has_clear_filter())
+        unclear._pause("unclear_filter")
+        return accounts - copies - unclear
 
     def _may_run(self):
         return self.exists().state == "running" and not self.is_other_database
@@ -1065,7 +1083,10 @@ class UsercomAccount(models.Model):
         """Which contacts take part: those of the account's filter and companies.
 
         Addresses of companies and people are neither people nor companies of their own.
+
+        :raises ValidationError: when the filter cannot be understood any more.
         """
+        self._check_participant_domain()
         domain = Domain(ast.literal_eval(self.participant_domain)) & (
             Domain("type", "=", "contact")
             | (Domain("is_company", "=", True) & Domain("parent_id", "=", False))
@@ -1154,12 +1175,18 @@ class UsercomAccount(models.Model):
     def _captured_fields(self):
         """The fields of a contact whose edits may have to go out, for any account.
 
-        Those of paused lines as well: what was edited meanwhile goes when they are on again.
+        Those of paused lines as well: what was edited meanwhile goes when they are on again. And
+        those that decide who takes part.
         """
         # sudo: as above.
         lines = self.env["usercom.mapping"].sudo()
         domain = [("direction", "!=", "in"), ("active", "=", True)]
-        heads = {path.partition(".")[0] for path in lines.search(domain).mapped("odoo_field")}
+        paths = lines.search(domain).mapped("odoo_field")
+        for account in self.sudo().search([]):
+            if account._has_clear_filter():
+                conditions = Domain(ast.literal_eval(account.participant_domain)).iter_conditions()
+                paths += [condition.field_expr for condition in conditions]
+        heads = {path.partition(".")[0] for path in paths}
         return frozenset(heads & self.env["res.partner"]._fields.keys())
 
     @api.model

@@ -186,6 +186,14 @@ class UsercomSentence(models.AbstractModel):
         return self.env._("Enter the subdomain and the REST key first.")
 
     @api.model
+    def _say_unclear_filter(self, **args):
+        return self.env._(
+            "The filter of who takes part cannot be understood any more, perhaps because an app "
+            "was uninstalled whose field it names. Nothing is sent or read, and nothing is lost, "
+            "until the filter is corrected on the User.com account."
+        )
+
+    @api.model
     def _say_bad_base_url(self, **args):
         return self.env._(
             "USERCOM_BASE_URL in this server's environment cannot be used. Make it a plain address "

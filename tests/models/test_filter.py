@@ -1,0 +1,91 @@
+"""Who takes part is found by any edit that decides it; a filter that is broken loses nothing."""
+
+from odoo.exceptions import ValidationError
+from odoo.tests import Form
+
+from tests.models.common import SyncCase
+
+
+class TestEntering(SyncCase):
+    def test_by_a_field_that_is_not_mapped(self):
+        self.account.participant_domain = "[('ref', '!=', False)]"
+        partner = self.make_partner()
+        self.push()
+        self.assertFalse(self.binding(partner))
+        partner.ref = "C-12"
+        self.push()
+        self.assertEqual(self.there(partner)["email"], "jan@example.com")
+
+    def test_by_a_tag(self):
+        customer = self.env["res.partner.category"].create({"name": "Customer"})
+        self.account.participant_domain = "[('category_id.name', '=', 'Customer')]"
+        partner = self.make_partner()
+        self.push()
+        self.assertFalse(self.binding(partner))
+        partner.category_id = customer
+        self.push()
+        self.assertEqual(self.there(partner)["email"], "jan@example.com")
+
+    def test_fields_of_no_filter_are_left_alone(self):
+        partner = self.make_linked()
+        self.account.participant_domain = "[('ref', '=', False)]"
+        self.push()
+        self.account.participant_domain = "[]"
+        self.push()
+        partner.ref = "C-12"
+        partner.category_id = self.env["res.partner.category"].create({"name": "Customer"})
+        self.env.cr.flush()
+        self.assertFalse(self.changes())
+
+
+class TestUnclear(SyncCase):
+    def setUp(self):
+        super().setUp()
+        self.partner = self.make_linked()
+
+    def uninstall_what_the_filter_names(self):
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE usercom_account SET participant_domain = %s WHERE id = %s",
+            ("[('was_there_once', '=', True)]", self.account.id),
+        )
+        self.env.invalidate_all()
+        self.env.registry.clear_cache()
+
+    def test_pauses_the_account_and_loses_nothing(self):
+        self.uninstall_what_the_filter_names()
+        self.partner.city = "Gdynia"
+        self.ping(self.binding(self.partner).usercom_id)
+        self.push()
+        self.pull()
+        self.assertEqual(
+            (self.account.state, self.account.pause_code), ("paused", "unclear_filter")
+        )
+        self.assertIn("corrected", self.account.activity_ids.note)
+        rows = [*self.changes(), *self.pings()]
+        self.assertEqual(
+            [(row.problem_code, bool(row.due_at)) for row in rows], [(False, True)] * 2
+        )
+        self.assertEqual(self.sim.calls(), [])
+
+        self.account.participant_domain = "[]"
+        self.assertEqual(self.account.state, "running")
+        self.assertFalse(self.account.activity_ids)
+        self.push()
+        self.pull()
+        self.assertEqual(self.there(self.partner)["city"], "Gdynia")
+
+    def test_contacts_and_the_account_open(self):
+        self.uninstall_what_the_filter_names()
+        with Form(self.partner):
+            self.assertIn("corrected", self.partner.usercom_status)
+        with Form(self.account):
+            self.assertEqual(self.account.participant_count, 0)
+
+    def test_nothing_is_counted_by_it(self):
+        self.uninstall_what_the_filter_names()
+        dialog = self.env["usercom.creation"].new(
+            {"account_id": self.account.id, "side": "usercom"}
+        )
+        with self.assertRaisesRegex(ValidationError, "cannot be understood"):
+            dialog.mapped("count")
