@@ -177,11 +177,14 @@ class TwoSides:
     def binding(self, partner_id: int) -> Record | None:
         """Return how a contact is tied, if it is."""
         rows = self.query(
-            "SELECT usercom_id, custom_id, state FROM usercom_binding WHERE partner_id = %s",
+            """
+            SELECT usercom_id, custom_id, state, send_custom_id FROM usercom_binding
+             WHERE partner_id = %s
+            """,
             partner_id,
         )
         assert len(rows) <= 1
-        names = ("usercom_id", "custom_id", "state")
+        names = ("usercom_id", "custom_id", "state", "send_custom_id")
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
     def there(self, partner_id: int) -> Record | None:
@@ -206,7 +209,12 @@ class TwoSides:
             ("phone", digits(here["phone"]), digits(there["phone_number"])),
             ("city", folded(here["city"]), folded(there["city"])),
             ("country", here["country"], {"Poland": "PL"}.get(there["country"], there["country"])),
-            ("custom_id", binding["custom_id"], there["custom_id"]),
+            # A User ID that is still to be given goes along with the next write.
+            (
+                "custom_id",
+                None if binding["send_custom_id"] else binding["custom_id"],
+                there["custom_id"],
+            ),
         ):
             if (ours or None) != (theirs or None):
                 found.append(f"{name}: {ours!r} here, {theirs!r} there")
