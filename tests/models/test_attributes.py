@@ -9,6 +9,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import test_cursor
 from odoo.tests.common import new_test_user, tagged
 from psycopg2 import IntegrityError
+from psycopg2.errors import SerializationFailure
 
 from .common import SyncCase
 
@@ -164,6 +165,20 @@ class TestAttributes(SyncCase):
         self.env.flush_all()
         self.env.ref("usercom_connector.ir_cron_attributes").method_direct_trigger()
         self.env.invalidate_all()
+
+    def test_somebody_saves_the_account_meanwhile(self):
+        """The list is kept all the same, and nothing is logged as an error."""
+        real, failures = type(self.account)._take_attributes, [SerializationFailure()]
+
+        def take(account, found):
+            real(account, found)
+            if failures:
+                raise failures.pop()
+
+        with patch.object(type(self.account), "_take_attributes", take):
+            self._run_daily()
+        self.assertFalse(failures)
+        self.assertTrue(self.account.attributes_read_at)
 
     # === RENAMED, RETYPED, GONE === #
 

@@ -1,4 +1,5 @@
 import logging
+from functools import partial
 
 import psycopg2
 from odoo import api, fields, models
@@ -6,7 +7,6 @@ from odoo import api, fields, models
 from .. import client
 from ..sync import mapping
 from ..sync.attributes import LONGEST_TEXT, STANDARD
-from ..tools.quiet_sql import quiet_sql
 
 _logger = logging.getLogger(__name__)
 
@@ -203,8 +203,7 @@ class UsercomAttribute(models.Model):
         cron._commit_progress(remaining=len(accounts))
         for account in accounts:
             try:
-                with quiet_sql():
-                    self._refresh_one(account)
+                self._refresh_one(account)
             except psycopg2.Error as error:
                 # Somebody reads them at the same moment, or edits the mapping: tomorrow again.
                 self.env.cr.rollback()
@@ -229,4 +228,5 @@ class UsercomAttribute(models.Model):
             except client.UserComError as error:
                 _logger.info("attributes of account %s: %s", account.id, error.kind)
             else:
-                account._take_attributes(found)
+                # Again from the start when somebody saves the account meanwhile.
+                self.env["usercom.queue"]._in_transaction(partial(account._take_attributes, found))
