@@ -1182,7 +1182,7 @@ class UsercomAccount(models.Model):
         lines = self.env["usercom.mapping"].sudo()
         domain = [("direction", "!=", "in"), ("active", "=", True)]
         paths = lines.search(domain).mapped("odoo_field")
-        for account in self.sudo().search([]):
+        for account in self.sudo().search([("active", "=", True)]):
             if account._has_clear_filter():
                 conditions = Domain(ast.literal_eval(account.participant_domain)).iter_conditions()
                 paths += [condition.field_expr for condition in conditions]

@@ -158,9 +158,7 @@ class UsercomConflict(models.Model):
         conflicts = self.sudo()
         for binding, some in conflicts.grouped("binding_id").items():
             known = {conflict.attribute: conflict[value] for conflict in some}
-            binding.write(
-                {base: (binding[base] or {}) | known, "revision": binding.revision + 1}
-            )
+            binding.write({base: (binding[base] or {}) | known, "revision": binding.revision + 1})
         conflicts._look_again()
         conflicts.unlink()
 

@@ -240,8 +240,10 @@ class UsercomMapping(models.Model):
         return lines
 
     def write(self, vals):
-        if "attribute_id" in vals or vals.get("direction", "both") != "both" or not vals.get(
-            "active", True
+        if (
+            "attribute_id" in vals
+            or vals.get("direction", "both") != "both"
+            or not vals.get("active", True)
         ):
             self._conflicts().unlink()  # there is nothing to decide any more
         result = super().write(vals)

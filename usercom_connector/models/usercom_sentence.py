@@ -44,7 +44,7 @@ class UsercomSentence(models.AbstractModel):
         :param converter: by which it became canonical.
         """
         accounts = self.env["usercom.account"]
-        if value is None or value is False and converter not in ("boolean", "yes_no"):
+        if value is None or (value is False and converter not in ("boolean", "yes_no")):
             return False
         if value == merge.UNANSWERED:
             return self.env._("(sent, the answer is not known)")

@@ -4,7 +4,7 @@ from ..sync import mapping
 
 
 class UsercomAlways(models.TransientModel):
-    """Sets who wins the conflicts of a field, and decides those that wait, after saying how many."""
+    """Sets who wins the conflicts of a field and decides those that wait; says first how many."""
 
     _name = "usercom.always"
     _description = "Always So for This Field"
