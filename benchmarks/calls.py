@@ -59,9 +59,6 @@ def _by_kind(world: World) -> str:
 def _link_existing(world: World, outcome: Outcome) -> None:
     """Nothing but the e-mail address says who is who; User.com has no User IDs of anybody."""
     ours = world.odoo()
-    if not ours.is_built("action_link_existing"):
-        outcome.put("link_existing", None)
-        return
     size = world.size(LINKED)
     say(f"calls: linking {size} contacts that exist on both sides")
     numbers = world.take_numbers(size)
@@ -74,6 +71,9 @@ def _link_existing(world: World, outcome: Outcome) -> None:
         with ours.account() as account:
             account.action_link_existing()
         ours.settle()
+    [(state,)] = ours.query("SELECT state FROM usercom_stream WHERE direction = 'survey'")
+    if state != "done":
+        raise RuntimeError(f"The list of all contacts was not read to its end: {state}.")
     linked = _linked(ours) - 1  # the template
     if linked != size:
         raise RuntimeError(f"{linked} of {size} contacts were linked; parked: {ours.parked()}")
@@ -90,6 +90,8 @@ def _export_new(world: World, outcome: Outcome, ours: ConnectedOdoo) -> list[int
     there = world.sim.status()["contacts"]
     partners = ours.make_partners(world.take_numbers(size))
     ours.tidy()
+    with ours.account() as account:
+        account.create_in_odoo = False
     world.sim.reset_calls()
     with world.counted() as count:
         ours.switch_on("usercom", include_existing=True)

@@ -80,6 +80,7 @@ def _at_latency(
 
 def _at_limit(world: World, outcome: Outcome, ours: ConnectedOdoo, partners: list[int]) -> None:
     ours.set_city(partners, "Hel")
+    ours.forget_rate()
     world.sim.reset_calls()
     world.sim.switch(rate_limit=LIMIT, rate_burst=LIMIT, rate_retry_after=True)
     warm_up, length = world.seconds(WARM_UP_SECONDS), world.seconds(MEASURED_SECONDS)

@@ -32,6 +32,8 @@ COMMON_WAY = "usercom_common_way"
 #: rows with another number is another person.
 FIRST = 600_000_000
 DOMAIN = "people.example"
+#: Calls a second that an account begins with where not the finding of a limit is measured.
+UNLIMITED = 1000.0
 #: A queue that does not get empty within this time is broken.
 PATIENCE_SECONDS = 1800
 
@@ -259,7 +261,13 @@ class ConnectedOdoo(Odoo):
             self.world.sim.add_attribute("email_consent", "boolean")
         with self.env() as env:
             account = env["usercom.account"].create(
-                {"name": "Shop", "subdomain": "acme", "creation_limit": 10_000_000}
+                {
+                    "name": "Shop",
+                    "subdomain": "acme",
+                    "creation_limit": 10_000_000,
+                    "rate_start": UNLIMITED,
+                    "poll_minutes": 0,
+                }
             )
             account.rest_key_input = self.world.process.key
             account.action_test_connection()
@@ -269,6 +277,13 @@ class ConnectedOdoo(Odoo):
         self.switch_on("usercom")
         # What Odoo's own contacts have to do with it is none of a benchmark's business.
         self.empty_queues()
+
+    def forget_rate(self) -> None:
+        """Know nothing of User.com's limit, as an account does that was just made."""
+        with self.account() as account:
+            [rate] = account.default_get(["rate_start"]).values()
+            account.rate_start = rate
+        self.query("DELETE FROM usercom_limiter")
 
     def switch_on(self, side: str, *, include_existing: bool = False) -> None:
         """Let contacts be created, by the dialog."""
@@ -345,11 +360,6 @@ class ConnectedOdoo(Odoo):
                 return
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Both sides are not in step after {PATIENCE_SECONDS} s.")
-
-    def is_built(self, method: str) -> bool:
-        """Tell whether the account has an action yet."""
-        with self.account() as account:
-            return hasattr(account, method)
 
     def link_template(self) -> Record:
         """Have the template's contact on both sides, in step; return it as User.com has it."""

@@ -2,6 +2,7 @@ import ast
 import json
 import secrets
 import time
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
@@ -40,11 +41,21 @@ DEFAULT_PARTICIPANTS = [
 ]
 
 
+#: Of so many texts it is remembered what they mean: a batch asks for the same ones several times.
+REMEMBERED_TEXTS = 1024
+
+
+@lru_cache(REMEMBERED_TEXTS)
 def _e164(number, country):
     try:
         return phone_format(number, country, None, force_format="E164")
     except UserError:
         return None  # is no phone number
+
+
+@lru_cache(REMEMBERED_TEXTS)
+def _address(text):
+    return email_normalize(text)
 
 
 class UsercomAccount(models.Model):
@@ -1208,7 +1219,7 @@ class UsercomAccount(models.Model):
         """
         company = self.company_id or self.env.company
         return converters.Context(
-            email=email_normalize,
+            email=_address,
             phone=_e164,
             country_codes=self._country_codes(),
             country_names=self._country_names("en_US"),

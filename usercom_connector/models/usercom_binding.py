@@ -567,17 +567,18 @@ class UsercomBinding(models.Model):
         :param tried: whether an earlier call may have created the contact.
         """
         self.ensure_one()
-        refused = self.refused or {}
+        # Reading a JSON field copies it.
+        refused, base_odoo = self.refused or {}, self.base_odoo or {}
+        base_usercom = self.base_usercom or {}
         asked = {conflict.attribute: conflict.odoo_value for conflict in self.conflict_ids}
-        wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
+        wanted = merge.outgoing(snapshot.rules, snapshot.values, base_odoo)
         outgoing = {
             attribute: value
             for attribute, value in wanted.items()
             if (attribute not in refused or refused[attribute] != value)
             and (attribute not in asked or asked[attribute] != value)
         }
-        seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
-        to_send = self._consent_to_send(snapshot, wanted)
+        to_send = self._consent_to_send(snapshot, wanted, refused, base_usercom)
         if to_send is not None and refused.get(mapping.EMAIL_CONSENT) == to_send:
             to_send = None
         body = converters.payload(snapshot.rules, outgoing, snapshot.context)
@@ -602,15 +603,15 @@ class UsercomBinding(models.Model):
             usercom_id=self.usercom_id or None,
             custom_id=self.custom_id,
             revision=self.revision,
-            bases={name: base for name, base in (self.base_odoo or {}).items() if name in outgoing},
+            bases={name: base for name, base in base_odoo.items() if name in outgoing},
             outgoing=outgoing,
             body=body,
             altered=altered,
             reads_first=tuple(reads_first) if self.usercom_id else (),
             context=snapshot.context,
-            seen=self.base_usercom or {},
+            seen=base_usercom,
             consent=to_send,
-            consent_seen=seen,
+            consent_seen=base_usercom.get(mapping.EMAIL_CONSENT),
             never_asked=snapshot.consent is None,
             merges=tuple(merges),
             withdrawn=snapshot.consent == consent.WITHDRAWN,
@@ -662,13 +663,13 @@ class UsercomBinding(models.Model):
         )
         return body, dropped, altered
 
-    def _consent_to_send(self, snapshot, wanted):
-        email, refused = mapping.EMAIL.attribute, self.refused or {}
+    def _consent_to_send(self, snapshot, wanted, refused, base_usercom):
+        email = mapping.EMAIL.attribute
         # Odoo's address says nothing about the one in User.com where it cannot be sent, or is not
         # taken there: of its consent only a "no" goes.
         is_refused = email in wanted and email in refused and refused[email] == wanted[email]
         has_address = bool(snapshot.values.get(email)) or email in wanted
-        seen = (self.base_usercom or {}).get(mapping.EMAIL_CONSENT)
+        seen = base_usercom.get(mapping.EMAIL_CONSENT)
         if self.kind == mapping.COMPANY:
             return None
         if not snapshot.takes_part and snapshot.consent != consent.WITHDRAWN:
@@ -735,8 +736,6 @@ class UsercomBinding(models.Model):
             if sent.custom_id:
                 vals["send_custom_id"] = False
         self.write(vals | {"base_odoo": base_odoo, "base_usercom": base_usercom})
-        if sent.written:
-            self.partner_id._usercom_pushed(self.account_id, sent.outgoing)
         if settles:
             self._note_unsent(snapshot, refusals)
         else:
@@ -830,7 +829,7 @@ class UsercomBinding(models.Model):
         )
 
     @api.model
-    def _absorb(self, account, reads):
+    def _absorb(self, account, reads, snapshots=None):
         """Merge reads of User.com into the contacts in Odoo and move the bases.
 
         The caller has locked the bindings, each of which stands here once, and made sure that the
@@ -838,12 +837,14 @@ class UsercomBinding(models.Model):
         asked of the database does not grow with the number of reads.
 
         :param reads: list of :class:`Read`.
+        :param snapshots: what the contacts hold now, by binding id, where the caller has that.
         :raises BusyError: when a user's save holds a contact; nothing is written then.
         """
         now = consent.moment()
         bindings = self.browse(read.binding.id for read in reads)
         partners = bindings.partner_id
-        snapshots = bindings._snapshots(account)
+        if snapshots is None:
+            snapshots = bindings._snapshots(account)
         said_at = self._last_words(partners, min((read.began for read in reads), default=now))
         merges = []
         for read in reads:
@@ -1009,11 +1010,14 @@ class UsercomBinding(models.Model):
         :param refusals: attribute to User.com's words, for what it has just refused; to ``None``
             for what it has silently not stored.
         """
+        refused = self.refused or {}
+        if not (refused or refusals):
+            self._set_notices("out", snapshot.notices)
+            return
         wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
-        to_send = self._consent_to_send(snapshot, wanted)
+        to_send = self._consent_to_send(snapshot, wanted, refused, self.base_usercom or {})
         if to_send is not None:
             wanted[mapping.EMAIL_CONSENT] = to_send
-        refused = self.refused or {}
         standing = {
             name: value
             for name, value in refused.items()
@@ -1053,11 +1057,10 @@ class UsercomBinding(models.Model):
 
         :param notices: list of (code, args) for ``usercom.sentence``.
         """
-        kept = [
-            (code, args) for code, args in self.notices or () if args.get("direction") != direction
-        ]
+        known = [(code, args) for code, args in self.notices or ()]
+        kept = [(code, args) for code, args in known if args.get("direction") != direction]
         found = kept + [(code, args | {"direction": direction}) for code, args in notices]
-        if found != [tuple(notice) for notice in self.notices or ()]:
+        if found != known:
             self.notices = found
 
     @api.model

@@ -20,7 +20,7 @@ from .usercom_verdict import SAME
 NEXT_SURVEY = -1
 #: So many contacts are created at a time that a survey has not met: whoever appears in User.com
 #: after the look at what has changed there, and before the call, is not noticed.
-SURVEYED_TOGETHER = 300
+SURVEYED_TOGETHER = 400
 #: A failing list of companies is not begun anew for so many seconds, if only it itself wants it.
 LIST_WAITS = 600
 
@@ -755,7 +755,7 @@ class UsercomChange(models.Model):
             account,
             [(job.kind, s.usercom_id) for _r, _b, job, s in pieces if isinstance(s, exchange.Sent)],
         )
-        reads, settled, done = [], [], self.browse()
+        reads, settled, pushed, done = [], [], [], self.browse()
         for rows, binding, job, sent in pieces:
             if not binding:
                 done += rows
@@ -777,9 +777,11 @@ class UsercomChange(models.Model):
                 rows._park(
                     "taken_there", usercom_id=sent.usercom_id, partner_id=owner.partner_id.id
                 )
-            elif not binding._record_sent(job, sent, snapshots[binding.id]):
-                rows._wait(0, "busy")
             else:
+                pushed += [(binding, sent)]
+                if not binding._record_sent(job, sent, snapshots[binding.id]):
+                    rows._wait(0, "busy")
+                    continue
                 if sent.lowered:
                     binding.partner_id._usercom_keep_withdrawn()
                 settled.append((rows, binding, job))
@@ -788,7 +790,11 @@ class UsercomChange(models.Model):
                 else:
                     moved = "email" in sent.outgoing
                     reads.append(Read(binding, sent.contact, began, moved))
-        bindings._absorb(account, reads)
+        lowered = any(sent.lowered for _binding, sent in pushed)
+        bindings._absorb(account, reads, None if lowered else snapshots)
+        for binding, sent in pushed:
+            if sent.written:
+                binding.partner_id._usercom_pushed(account, sent.outgoing)
         done._drop()
         return self._settle_written(settled, snapshots)
 
