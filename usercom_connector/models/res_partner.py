@@ -432,11 +432,11 @@ class ResPartner(models.Model):
         for attribute, value in into.items():
             rule = by_attribute[attribute]
             raw = converters.to_odoo(rule, value, snapshot.context)
-            vals[rule.odoo_field] = self._usercom_resolve(account, rule, raw)
+            vals[rule.odoo_field] = self._usercom_resolve(account, rule, raw, snapshot.context)
         return vals
 
     @api.model
-    def _usercom_resolve(self, account, rule, raw):
+    def _usercom_resolve(self, account, rule, raw, context):
         """A plain value as ``write`` takes it: records by what is known of them."""
         field = self._fields[rule.odoo_field]
         if not field.relational:
@@ -445,8 +445,8 @@ class ResPartner(models.Model):
             return raw
         if field.comodel_name in ("res.country", "res.country.state"):
             return account._place_ids().get(raw, False)
-        named = self.env[field.comodel_name].search([("name", "in", raw or [])])
-        return [fields.Command.set(named.ids)]
+        known = context.selections[rule.odoo_field]
+        return [fields.Command.set([known[name] for name in raw if name in known])]
 
     @api.model
     def _usercom_create(self, account, people):
