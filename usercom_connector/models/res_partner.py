@@ -235,6 +235,14 @@ class ResPartner(models.Model):
         partners._usercom_enqueue()
         return partners
 
+    def write(self, vals):
+        result = super().write(vals)
+        # Lists of records, tags say, have no column here and so do not pass ``_write_multi``.
+        captured = self.env["usercom.account"]._captured_fields().intersection(vals)
+        if any(self._fields[name].type in ("many2many", "one2many") for name in captured):
+            self._usercom_enqueue()
+        return result
+
     def _write_multi(self, vals_list):
         # Every stored change of a contact passes here on its way to the database: also addresses,
         # which core writes past ``write`` (``_update_address``), and computed fields.
