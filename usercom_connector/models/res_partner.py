@@ -403,12 +403,13 @@ class ResPartner(models.Model):
         for rule in rules:
             try:
                 raw = self._usercom_raw(rule)
-                snapshot.values[rule.attribute] = converters.canonical(rule, raw, context)
+                value = converters.canonical(rule, raw, context)
             except converters.CannotTravel as error:
                 snapshot.notices.append((error.code, error.args_))
-        name = snapshot.values.get(mapping.NAME.attribute)
-        if name and not self.is_company and values.person_name(name, self.email) is None:
-            snapshot.values[mapping.NAME.attribute] = None  # the address stands in for a name
+                continue
+            if rule.converter == "name":
+                value = values.person_name(value, self.email)  # the address may stand in for it
+            snapshot.values[rule.attribute] = value
         if consent_state == consent.GIVEN and mapping.EMAIL.attribute not in snapshot.values:
             snapshot.consent = None  # given for an address that does not travel
         return snapshot
