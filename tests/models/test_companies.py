@@ -344,7 +344,7 @@ class TestList(CompanyCase):
         for count in range(1, 4):
             self._one_turn()
             self.assertEqual(self.sim.calls.count("GET", LIST), count)
-            self.assertEqual(self.changes().problem_code, "listing")
+            self.assertEqual(self.changes().problem_code, "listing_companies")
             self.make_due()
         self.push()
         self.assertEqual(self.sim.calls.count("GET", LIST), 4)

@@ -1,10 +1,14 @@
 """What the account keeps to itself, and what it tells: secrets, companies, counts, sentences."""
 
 import logging
+import re
 from contextlib import contextmanager
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from odoo.addons.usercom_connector.models import usercom_sentence
+from odoo.addons.usercom_connector.sync import converters
 from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
 from odoo.sql_db import close_db
@@ -343,6 +347,23 @@ class TestSentences(SyncCase):
         with patch.dict("os.environ", {"USERCOM_BASE_URL": "ftp://x"}):
             self.account.action_test_connection()
         self.assertEqual(self.account.check_code, "bad_base_url")
+
+    def test_each_value_that_stays_has_its_sentence(self):
+        source = Path(converters.__file__).read_text()
+        codes = set(re.findall(r'CannotTravel\(\s*"(\w+)"', source))
+        for code in re.findall(r'_known\(.*?"(\w+)", (?:there|False)', source):
+            codes |= {code} if code.startswith("unknown") else {code, f"{code}_there"}
+        codes |= {"too_long", "name_too_long"}
+        self.assertLessEqual({"not_a_phone_there", "wrong_type_there", "unknown_region"}, codes)
+        facts = {"attribute": "city", "value": "<value>", "limit": 64, "direction": "in"}
+        for code in sorted(codes):
+            with self.subTest(code):
+                self.assertRegex(self.env["usercom.sentence"]._of(code, facts), r"^[^_]+\.$")
+
+    def test_no_sentence_is_said_twice(self):
+        source = Path(usercom_sentence.__file__).read_text()
+        names = re.findall(r"def (_say_\w+)", source)
+        self.assertEqual(len(names), len(set(names)))
 
     def test_sentences_say_what_to_do(self):
         sentence = self.env["usercom.sentence"]

@@ -225,7 +225,7 @@ def test_one_value_in_a_list_is_that_value(pair):
     assert read(rule, single) == read(rule, [single]) == read(rule, wire)
     if rule.converter == "list":
         return
-    assert code_of(read, rule, [single, single]) == "several_there"
+    assert code_of(read, rule, [single, single]) == "several_values_there"
 
 
 @pytest.mark.parametrize("pair", MAPPABLE, ids=str)
@@ -484,8 +484,23 @@ def test_unknown_choices():
     # It would come back as "a".
     assert code_of(canonical, kept, "Choice A") == "unknown_choice"
     several = rule_of("many2many", None, "fixed", True)
-    assert code_of(read, several, ["Choice A", "other"]) == "unknown_choice_there"
     assert code_of(canonical, several, ["a", "other"]) == "unknown_choice"
+
+
+def test_of_a_list_in_user_com_what_is_known_comes_in():
+    table = rule_of("many2many", None, "fixed", True)
+    taking = rule_of("many2many", None, "fixed", True, choices=())
+    context = converters.replace(CONTEXT, selections={"f": {"Choice A": 7}})
+    for rule, knowing, shown, part, value in (
+        (table, CONTEXT, ["Choice A", "other", "more"], ["Choice A"], "more, other"),
+        (table, CONTEXT, ["other"], None, "other"),
+        (taking, context, ["Choice A", "Choice B"], ["Choice A"], "Choice B"),
+    ):
+        theirs, notices = contact([rule], knowing, **{rule.attribute: shown})
+        assert theirs == {rule.attribute: part}
+        assert notices == [("unknown_choice_there", {"attribute": rule.attribute, "value": value})]
+    theirs, _notices = contact([table], **{table.attribute: ["other", {"a": 1}]})
+    assert theirs == {}
 
 
 def test_without_a_table_values_are_the_same_on_both_sides():
@@ -494,7 +509,7 @@ def test_without_a_table_values_are_the_same_on_both_sides():
 
 
 def test_a_selection_takes_only_its_own_values():
-    context = converters.replace(CONTEXT, selections={"f": frozenset({"a"})})
+    context = converters.replace(CONTEXT, selections={"f": {"a": "a"}})
     rule = rule_of("selection", None, "string", False, choices=(), unknown=KEEP)
     assert read(rule, "a", context) == "a"
     assert code_of(read, rule, "zz", context) == "unknown_choice_there"
@@ -572,8 +587,8 @@ def test_an_address_is_no_name():
     assert read(mapping.NAME, "jan@example.com") is None
 
 
-def contact(rules, **shown):
-    return converters.canonical_of_contact(rules, shown.get, shown.__contains__, CONTEXT)
+def contact(rules, context=CONTEXT, **shown):
+    return converters.canonical_of_contact(rules, shown.get, shown.__contains__, context)
 
 
 def test_a_read_in_canonical_form():

@@ -242,11 +242,9 @@ class ResPartner(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        # Lists of records, such as tags, are no column: they do not pass ``_write_multi``.
-        captured = self.env["usercom.account"]._captured_fields()
-        if any(
-            self._fields[name].type in ("many2many", "one2many") for name in captured & vals.keys()
-        ):
+        # Lists of records, tags say, have no column here and so do not pass ``_write_multi``.
+        captured = self.env["usercom.account"]._captured_fields().intersection(vals)
+        if any(self._fields[name].type in ("many2many", "one2many") for name in captured):
             self._usercom_enqueue()
         return result
 
@@ -410,12 +408,13 @@ class ResPartner(models.Model):
         for rule in rules:
             try:
                 raw = self._usercom_raw(rule)
-                snapshot.values[rule.attribute] = converters.canonical(rule, raw, context)
+                value = converters.canonical(rule, raw, context)
             except converters.CannotTravel as error:
                 snapshot.notices.append((error.code, error.args_))
-        name = snapshot.values.get(mapping.NAME.attribute)
-        if name and not self.is_company and values.person_name(name, self.email) is None:
-            snapshot.values[mapping.NAME.attribute] = None  # the address stands in for a name
+                continue
+            if rule.converter == "name":
+                value = values.person_name(value, self.email)  # the address may stand in for it
+            snapshot.values[rule.attribute] = value
         if consent_state == consent.GIVEN and mapping.EMAIL.attribute not in snapshot.values:
             snapshot.consent = None  # given for an address that does not travel
         return snapshot
@@ -447,11 +446,11 @@ class ResPartner(models.Model):
         for attribute, value in into.items():
             rule = by_attribute[attribute]
             raw = converters.to_odoo(rule, value, snapshot.context)
-            vals[rule.odoo_field] = self._usercom_resolve(account, rule, raw)
+            vals[rule.odoo_field] = self._usercom_resolve(account, rule, raw, snapshot.context)
         return vals
 
     @api.model
-    def _usercom_resolve(self, account, rule, raw):
+    def _usercom_resolve(self, account, rule, raw, context):
         """A plain value as ``write`` takes it: records by what is known of them."""
         field = self._fields[rule.odoo_field]
         if not field.relational:
@@ -460,8 +459,8 @@ class ResPartner(models.Model):
             return raw
         if field.comodel_name in ("res.country", "res.country.state"):
             return account._place_ids().get(raw, False)
-        named = self.env[field.comodel_name].search([("name", "in", raw or [])])
-        return [fields.Command.set(named.ids)]
+        known = context.selections[rule.odoo_field]
+        return [fields.Command.set([known[name] for name in raw if name in known])]
 
     @api.model
     def _usercom_create(self, account, people):

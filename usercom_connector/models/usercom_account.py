@@ -13,7 +13,7 @@ from odoo.tools import SQL, ormcache
 from odoo.tools.mail import email_normalize
 
 from .. import client
-from ..sync import converters, mapping, pacing
+from ..sync import converters, mapping, pacing, values
 from ..tools.exchange import DELETE, UNSUBSCRIBE
 from ..tools.limiter import Limiter
 from ..tools.quiet_sql import quiet_sql
@@ -1227,7 +1227,29 @@ class UsercomAccount(models.Model):
             state_names=self._state_names(),
             country=company.country_id.code or None,
             timezone=self._responsible().tz or "UTC",
+            selections=self._selections(),
         )
+
+    def _selections(self):
+        """What the fields take that do not take just anything, of those that values come into.
+
+        :return: field to dict of each value, or name, to what is written for it.
+        """
+        fields_into = {
+            rule.odoo_field: self.env["res.partner"]._fields[rule.odoo_field]
+            for kind in (mapping.CONTACT, mapping.COMPANY)
+            for rule in self._rules(kind)
+            if rule.into
+        }
+        found = {}
+        for name, field in fields_into.items():
+            if field.type == "selection":
+                found[name] = {value: value for value in field.get_values(self.env)}
+            elif field.type == "many2many":
+                # By the names that go out (``res.partner._usercom_raw``); the first one counts.
+                records = self.env[field.comodel_name].search(Domain.TRUE, order="id desc")
+                found[name] = {values.text(record.display_name): record.id for record in records}
+        return found
 
     @api.model
     @ormcache()

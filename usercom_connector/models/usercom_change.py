@@ -870,7 +870,7 @@ class UsercomChange(models.Model):
         pieces = [self.browse(i for i in job.row_ids if i in rows_left) for job in jobs]
         if error is None:
             for rows in pieces:
-                rows._wait(1, "listing")
+                rows._wait(1, "listing_companies")
         elif isinstance(error, client.AccountRefused):
             account._pause(str(error.kind))
         else:

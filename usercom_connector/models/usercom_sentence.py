@@ -293,7 +293,7 @@ class UsercomSentence(models.AbstractModel):
         )
 
     @api.model
-    def _say_listing(self, **args):
+    def _say_listing_companies(self, **args):
         return self.env._(
             "The companies in User.com are being read, to see whether this one is among them. It "
             "goes on by itself."
@@ -469,6 +469,56 @@ class UsercomSentence(models.AbstractModel):
             'The country in User.com, "%(value)s", is not one that Odoo knows, so Odoo keeps its '
             "own. Correct it in User.com.",
             value=value,
+        )
+
+    @api.model
+    def _say_unknown_region(self, value="", **args):
+        return self.env._(
+            'The region in User.com, "%(value)s", is not one that Odoo knows in the contact\'s '
+            "country, so Odoo keeps its own. Correct it, or the country, in User.com.",
+            value=value,
+        )
+
+    @api.model
+    def _say_unknown_choice(self, attribute="", value="", **args):
+        return self.env._(
+            '%(field)s was not sent: "%(value)s" is not in the value table of its mapping line. '
+            "Add it there, or choose another value.",
+            field=self._field_name(attribute),
+            value=value,
+        )
+
+    @api.model
+    def _say_unknown_choice_there(self, attribute="", value="", **args):
+        return self.env._(
+            '%(field)s in User.com says "%(value)s", which did not come in: it is neither in the '
+            "value table of its mapping line nor a value that Odoo has. Add it to one of them, or "
+            "correct it in User.com.",
+            field=self._field_name(attribute),
+            value=value,
+        )
+
+    @api.model
+    def _say_wrong_type_there(self, attribute="", **args):
+        return self.env._(
+            "%(field)s in User.com is not a value of the kind that Odoo needs, so Odoo keeps its "
+            "own. Correct it in User.com.",
+            field=self._field_name(attribute),
+        )
+
+    @api.model
+    def _say_several_values_there(self, attribute="", **args):
+        return self.env._(
+            "%(field)s has several values in User.com, and Odoo takes one, so Odoo keeps its own. "
+            "Leave one in User.com.",
+            field=self._field_name(attribute),
+        )
+
+    @api.model
+    def _say_not_a_number(self, attribute="", **args):
+        return self.env._(
+            "%(field)s was not sent: it is not a number. Correct it.",
+            field=self._field_name(attribute),
         )
 
     @api.model

@@ -39,8 +39,8 @@ class Context:
     ``phone`` gives a number, read as one of a country, in E.164; ``country_codes`` case-folded
     names and codes of countries to their codes, ``country_names`` codes to the names that User.com
     is to hold; ``states`` a country's code and a case-folded name or code to "CC-SS",
-    ``state_names`` that to the name; ``country`` is the contact's. ``selections`` holds the values
-    that an Odoo field takes, for those that take no others.
+    ``state_names`` that to the name; ``country`` is the contact's. ``selections`` holds, for the
+    Odoo fields that take no others, each value they take and what is written for it.
     """
 
     email: Callable[[str], str | None]
@@ -51,7 +51,7 @@ class Context:
     state_names: Mapping[str, str]
     country: str | None
     timezone: str
-    selections: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    selections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class CannotTravel(Exception):  # noqa: N818 (named for what it means, not for being an error)
@@ -61,6 +61,14 @@ class CannotTravel(Exception):  # noqa: N818 (named for what it means, not for b
         super().__init__(code)
         self.code = code
         self.args_ = args
+
+
+class TravelsInPart(CannotTravel):
+    """A list of which only a part, which may be nothing, is what the other side knows."""
+
+    def __init__(self, rest: list[str] | None, code: str, **args: Any) -> None:
+        super().__init__(code, **args)
+        self.rest = rest
 
 
 Conversion = Callable[[FieldRule, Any, Context], Any]
@@ -167,7 +175,9 @@ def canonical_of_contact(
         except CannotTravel as error:
             if rule.into:
                 notices.append((error.code, error.args_))
-            continue
+            if not isinstance(error, TravelsInPart):
+                continue
+            value = error.rest
         if rule.converter == "name" and isinstance(email, str):
             value = values.person_name(value, email)
         theirs[rule.attribute] = value
@@ -217,7 +227,7 @@ def _single(rule: FieldRule, value: Any) -> Any:
     if not isinstance(value, list):
         return value
     if len(value) > 1:
-        raise CannotTravel("several_there", attribute=rule.attribute)
+        raise CannotTravel("several_values_there", attribute=rule.attribute)
     return value[0] if value else None
 
 
@@ -355,8 +365,22 @@ def _names(rule: FieldRule, raw: Any, context: Context, there: bool) -> list[str
     items = raw if isinstance(raw, list) else [raw] if there else raw or ()
     if there and rule.value_type == "list":  # tags are objects with a name (usercom-api.md, 1.4)
         items = [item.get("name") if isinstance(item, dict) else item for item in items]
-    names = {_choice(rule, item, context, there) for item in items}
-    return sorted(name for name in names if name is not None) or None
+    names: set[str | None] = set()
+    unknown: list[CannotTravel] = []
+    for item in items:
+        try:
+            names.add(_choice(rule, item, context, there))
+        except CannotTravel as error:
+            if error.code != "unknown_choice_there":
+                raise
+            unknown.append(error)
+    found = sorted(name for name in names if name is not None) or None
+    if not unknown:
+        return found
+    words = ", ".join(sorted({each.args_["value"] for each in unknown}))
+    raise TravelsInPart(
+        found, "unknown_choice_there", attribute=rule.attribute, value=words[:_SHOWN]
+    )
 
 
 def _choose_names(rule: FieldRule, value: Any, context: Context) -> list[str]:
