@@ -107,7 +107,9 @@ def poll(ours: ConnectedOdoo) -> None:
     with ours.env() as env:
         stream = env["usercom.stream"]._of(env["usercom.account"].browse(ours.account_id), "poll")
         stream.due_at = odoo.fields.Datetime.now()
-    while ours.query("SELECT 1 FROM usercom_stream WHERE direction = 'poll' AND due_at IS NOT NULL"):
+    while ours.query(
+        "SELECT 1 FROM usercom_stream WHERE direction = 'poll' AND due_at IS NOT NULL"
+    ):
         ours.pull()
     ours.drain("usercom.ping")
 

@@ -757,39 +757,23 @@ class UsercomChange(models.Model):
         )
         reads, settled, pushed, done = [], [], [], self.browse()
         for rows, binding, job, sent in pieces:
-            if not binding:
-                done += rows
-            elif isinstance(sent, exchange.Overtaken):
-                if binding.state == "new":
-                    binding.unlink()
-                rows._wait(0, "busy")  # looked up anew, as if it had never been tried
-            elif job.farewell:
-                if binding.farewell == job.farewell:  # not entered anew meanwhile
-                    binding._record_farewell(sent.usercom_id)
-                done += rows
-            elif not binding.partner_id:
-                # Deleted in Odoo meanwhile. What stays is that it must not come back.
-                binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
-                binding._forget_user_id()
-                done += rows
-            elif (owner := owners.get((job.kind, sent.usercom_id), binding)) != binding:
-                binding.unlink()
-                rows._park(
-                    "taken_there", usercom_id=sent.usercom_id, partner_id=owner.partner_id.id
-                )
+            owner = isinstance(sent, exchange.Sent) and owners.get((job.kind, sent.usercom_id))
+            outcome = rows._settle_without_base(binding, job, sent, owner or binding)
+            if outcome is not None:
+                done += outcome
+                continue
+            pushed += [(binding, sent)]
+            if not binding._record_sent(job, sent, snapshots[binding.id]):
+                rows._wait(0, "busy")
+                continue
+            if sent.lowered:
+                binding.partner_id._usercom_keep_withdrawn()
+            settled.append((rows, binding, job))
+            if sent.contact is None:
+                binding.synced_at = began
             else:
-                pushed += [(binding, sent)]
-                if not binding._record_sent(job, sent, snapshots[binding.id]):
-                    rows._wait(0, "busy")
-                    continue
-                if sent.lowered:
-                    binding.partner_id._usercom_keep_withdrawn()
-                settled.append((rows, binding, job))
-                if sent.contact is None:
-                    binding.synced_at = began
-                else:
-                    moved = "email" in sent.outgoing
-                    reads.append(Read(binding, sent.contact, began, moved))
+                moved = "email" in sent.outgoing
+                reads.append(Read(binding, sent.contact, began, moved))
         lowered = any(sent.lowered for _binding, sent in pushed)
         bindings._absorb(account, reads, None if lowered else snapshots)
         for binding, sent in pushed:
@@ -797,6 +781,34 @@ class UsercomChange(models.Model):
                 binding.partner_id._usercom_pushed(account, sent.outgoing)
         done._drop()
         return self._settle_written(settled, snapshots)
+
+    def _settle_without_base(self, binding, job, sent, owner):
+        """Deal with an answer that moves no base.
+
+        :param owner: the binding of the contact that User.com answered with.
+        :return: those of these rows that are done, ``None`` where it is another answer.
+        """
+        if not binding:
+            return self
+        if isinstance(sent, exchange.Overtaken):
+            if binding.state == "new":
+                binding.unlink()
+            self._wait(0, "busy")  # looked up anew, as if it had never been tried
+        elif job.farewell:
+            if binding.farewell == job.farewell:  # not entered anew meanwhile
+                binding._record_farewell(sent.usercom_id)
+            return self
+        elif not binding.partner_id:
+            # Deleted in Odoo meanwhile. What stays is that it must not come back.
+            binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
+            binding._forget_user_id()
+            return self
+        elif owner != binding:
+            binding.unlink()
+            self._park("taken_there", usercom_id=sent.usercom_id, partner_id=owner.partner_id.id)
+        else:
+            return None
+        return self.browse()
 
     @api.model
     def _settle_written(self, settled, snapshots):
