@@ -65,6 +65,7 @@ def killer(running: tuple[TwoSides, Path]) -> Iterator[Killer]:
     for table in QUEUES:
         sides.query(f"DELETE FROM {table}")
     sides.query("UPDATE usercom_stream SET rest_until = NULL, failures = 0")
+    sides.query("DELETE FROM usercom_limiter")  # how slow User.com was in the test before
     sides.set_webhook()
     sides.sim.reset_calls()
     yield killer

@@ -92,6 +92,21 @@ class TwoSides:
             wizard = self.call("usercom.creation", "create", [values])
             self.call("usercom.creation", "action_switch_on", wizard)
         self.set_webhook()
+        self._settle_daily_actions()
+
+    def _settle_daily_actions(self) -> None:
+        """Let the day pass: what runs once a day has run, or does not before the tests end.
+
+        Where one of them is at work, this waits for its end.
+        """
+        self.query(
+            """
+            UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC' + interval '1 day'
+             WHERE id IN (SELECT res_id FROM ir_model_data WHERE model = 'ir.cron'
+                             AND module = 'usercom_connector' AND name NOT IN %s)
+            """,
+            CRONS,
+        )
 
     def call_account(self, method: str, *args: Any) -> Any:
         """Call a method of the account."""
@@ -308,6 +323,7 @@ class TwoSides:
     def pass_waiting(self) -> None:
         """Let the time pass that rows and accounts wait after a failure; parked rows stay so."""
         self.query("UPDATE usercom_stream SET rest_until = NULL")
+        self.query("UPDATE usercom_limiter SET blocked_until = 0, next_at = 0, grown_at = 0")
         for table in QUEUES:
             self.query(
                 f"UPDATE {table} SET due_at = now() AT TIME ZONE 'UTC' WHERE due_at IS NOT NULL"
