@@ -323,7 +323,7 @@ class TwoSides:
     def pass_waiting(self) -> None:
         """Let the time pass that rows and accounts wait after a failure; parked rows stay so."""
         self.query("UPDATE usercom_stream SET rest_until = NULL")
-        self.query("UPDATE usercom_limiter SET blocked_until = 0, next_at = 0, grown_at = 0")
+        self.query("DELETE FROM usercom_limiter")
         for table in QUEUES:
             self.query(
                 f"UPDATE {table} SET due_at = now() AT TIME ZONE 'UTC' WHERE due_at IS NOT NULL"

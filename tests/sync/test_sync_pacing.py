@@ -38,6 +38,13 @@ class Bucket:
         return max(1, math.ceil((1 - self.tokens) / self.rate))
 
 
+class Outage(Bucket):
+    """A limit that lets nothing pass for a minute."""
+
+    def wait(self, now):
+        return 1 if 30 < now < 90 else super().wait(now)
+
+
 @dataclass
 class Window:
     """So many calls within any span of so many seconds."""
@@ -158,6 +165,12 @@ def test_a_limit_that_changes_is_found_again(before, after):
     outcome = simulate(Bucket(before, 5), 16, 0.05, 500, 250, change=(100.0, after))
     assert outcome.used / after >= 0.7
     assert outcome.throttled <= 0.05
+
+
+@pytest.mark.parametrize("retry_after", [True, False])
+def test_after_a_minute_of_429s_calls_go_on_at_once(retry_after):
+    outcome = simulate(Outage(20, 20), 8, 0.1, 110, 95, retry_after=retry_after)
+    assert outcome.used >= 4
 
 
 def test_without_a_limit_eight_threads_soon_call_as_fast_as_they_can():

@@ -19,7 +19,7 @@ CONSENT, EDIT, BULK = 0, 1, 2
 """What a call is for: the lower, the sooner."""
 
 FIRST_RATE = 10.0
-LOWEST_RATE = 0.05
+LOWEST_RATE = 0.5
 HIGHEST_RATE = 1000.0
 HORIZON = (0.15, 0.10, 0.05)
 """How far ahead (seconds) each priority may take slots.
@@ -152,12 +152,17 @@ def slowed(
     sent = max(pace.sent - 1, 0)
     if event != pace.event:
         return replace(pace, blocked_until=until, sent=sent, grown_at=max(until, pace.grown_at))
-    seconds = max(now - pace.since, 1.0 / pace.rate)
-    went_through = sent / seconds
-    known = went_through + _DOUBT * (pace.rate - went_through)
-    known = limited(min(max(known, pace.rate / 2.0), pace.rate), ceiling)
+    if sent or not pace.known:
+        went_through = sent / max(now - pace.since, 1.0 / pace.rate)
+        known = went_through + _DOUBT * (pace.rate - went_through)
+        known = limited(min(max(known, pace.rate / 2.0), pace.rate), ceiling)
+        rate = known / 2.0
+    else:
+        # Nothing went through since the last one, so this tells nothing of a rate: once it is over,
+        # what was known holds again.
+        known, rate = pace.known, pace.rate / 2.0
     return Pace(
-        rate=limited(known / 2.0, ceiling),
+        rate=limited(rate, ceiling),
         known=known,
         # What others took of the old slots is void.
         next_at=until,
