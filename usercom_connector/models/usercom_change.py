@@ -479,6 +479,7 @@ class UsercomChange(models.Model):
             usercom_id=binding.usercom_id or None,
             custom_id=binding.custom_id,
             merges=tuple(binding.merge_ids or ()),
+            consent_rules=binding._consent_rules(),
             farewell=binding.farewell,
         )
 
@@ -519,7 +520,8 @@ class UsercomChange(models.Model):
         if not job:
             return binding._member_job(snapshot, self._ids)
         binding._note_sending(job)
-        return replace(job, priority=CONSENT if job.consent is False else self._first_priority())
+        says_no = False in job.consents.values()
+        return replace(job, priority=CONSENT if says_no else self._first_priority())
 
     def _first_priority(self):
         return min((row.priority for row in self), default=EDIT)
@@ -767,13 +769,12 @@ class UsercomChange(models.Model):
                 rows._wait(0, "busy")
                 continue
             if sent.lowered:
-                binding.partner_id._usercom_keep_withdrawn()
+                binding.partner_id._usercom_keep_withdrawn(sent.lowered)
             settled.append((rows, binding, job))
             if sent.contact is None:
                 binding.synced_at = began
             else:
-                moved = "email" in sent.outgoing
-                reads.append(Read(binding, sent.contact, began, moved))
+                reads.append(Read(binding, sent.contact, began, frozenset(sent.outgoing)))
         lowered = any(sent.lowered for _binding, sent in pushed)
         bindings._absorb(account, reads, None if lowered else snapshots)
         for binding, sent in pushed:

@@ -68,7 +68,8 @@ class UsercomConsentEvent(models.Model):
     )
     happened_after = fields.Datetime(
         string="Not Before",
-        help="Where the moment is not known: it lies between this one and that.",
+        help="Found by a read of User.com: said between this moment and the time of record. Of "
+        "that span a consent counts from the beginning, a withdrawal from the end.",
     )
     recorded_at = fields.Datetime("Recorded On", required=True, readonly=True)
     source = fields.Selection(

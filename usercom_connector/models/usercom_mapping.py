@@ -4,7 +4,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .. import client
-from ..sync import mapping, pairs
+from ..sync import consent, mapping, pairs
 from ..sync.pacing import BULK
 from ..tools import field_path
 from .usercom_attribute import CONTENT_TYPES
@@ -23,7 +23,6 @@ RULES = frozenset(
 )
 
 #: What a person agreed to, and who a contact is, have rules of their own.
-CONSENT_ATTRIBUTES = frozenset({mapping.EMAIL_CONSENT, "unsubscribed"})
 IDENTITY_ATTRIBUTES = frozenset({"id", "custom_id", "user_key", "company_id", "company_custom_id"})
 
 #: What every new account begins with: Odoo field, attribute, and what differs from the defaults.
@@ -443,6 +442,12 @@ class UsercomMapping(models.Model):
             comodel=field.comodel_name,
         )
 
+    def _carries_consent(self):
+        # sudo: whoever edits a line need not be allowed to see what the account is set up for.
+        lines = self.account_id.sudo().with_context(active_test=False).consent_attribute_ids
+        names = {consent.UNSUBSCRIBED, *lines.mapped("name")}
+        return self.attribute_id.name_std in names
+
     def _refusal(self):
         """Why this line cannot be: code and facts for ``usercom.sentence``, or ``None``."""
         try:
@@ -451,7 +456,7 @@ class UsercomMapping(models.Model):
                 field_path.check_writable(found, self.odoo_field)
         except field_path.FieldPathError as error:
             return error.code, error.facts
-        if self.attribute_id.name_std in CONSENT_ATTRIBUTES:
+        if self._carries_consent():
             return "map_consent", {"path": self.attribute_id.name_std}
         if self.attribute_id.name_std in IDENTITY_ATTRIBUTES:
             return "map_identity", {"path": self.attribute_id.name_std}

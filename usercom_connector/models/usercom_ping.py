@@ -6,7 +6,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL, hmac, split_every
 
 from .. import client
-from ..sync import consent, converters, mapping, values
+from ..sync import consent, converters, mapping
 from ..sync.pacing import EDIT
 from ..tools import exchange
 from .usercom_binding import Read
@@ -116,11 +116,15 @@ class UsercomPing(models.Model):
             theirs |= dict.fromkeys(unset)
         if len(theirs) != len(rules):
             return None
-        return self._digest(theirs, values.boolean(contact.get(mapping.EMAIL_CONSENT)))
+        consents = {
+            rule.key: rule.shown(contact.get(rule.attribute))
+            for rule in self.env["usercom.account"].browse(account_id)._consent_rules()
+        }
+        return self._digest(theirs, consents)
 
     @api.model
-    def _digest(self, shown, consent):
-        message = json.dumps([shown, consent], sort_keys=True)
+    def _digest(self, shown, consents):
+        message = json.dumps([shown, consents], sort_keys=True)
         return hmac(self.sudo().env, "usercom.ping", message)  # sudo: the database's secret
 
     # === WORKING OFF === #
