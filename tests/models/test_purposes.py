@@ -581,7 +581,7 @@ class TestSetup(PurposeCase):
         attributes = self.env["usercom.attribute"].search(
             [("account_id", "=", self.account.id), ("name_std", "=", "sms_consent")]
         )
-        vals = {"account_id": self.account.id, "odoo_field": "function", "kind": "contact"}
+        vals = {"account_id": self.account.id, "odoo_field": "function", "direction": "out"}
         with self.assertRaisesRegex(ValidationError, "rules of their own"):
             self.env["usercom.mapping"].create(vals | {"attribute_id": attributes.id})
         self.sim.add_attribute("mapped", "string")
