@@ -4,7 +4,7 @@ from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.addons.usercom_connector.sync.consent import NEXT_MOMENT
+from odoo.addons.usercom_connector.sync.consent import NEXT_MOMENT, moment
 from odoo.exceptions import ValidationError
 from odoo.tests import Form
 from odoo.tests.common import tagged
@@ -614,3 +614,265 @@ class TestSetup(PurposeCase):
         ):
             self.push()
         self.assertEqual(self.shown(partner), {})
+
+
+class TestSaidByACall(PurposeCase):
+    """Promise 8: a call's "no" counts where a "yes" of ours may have been written over it."""
+
+    def body(self, partner, at, unsubscribed=False, emails_enabled=None, **attributes):
+        user = {"id": int(partner.usercom_id), "email": partner.email, "status": "user"}
+        user |= {"unsubscribed": unsubscribed}
+        user |= {} if emails_enabled is None else {"emails_enabled": emails_enabled}
+        user["attributes"] = [{"name_std": n, "value": v} for n, v in attributes.items()]
+        return {"timestamp": at.isoformat() + "+00:00", "user": user}
+
+    def called(self, partner, body, lookup="id", value=None):
+        """What the controller makes of a call whose secret is right."""
+        pings = self.env["usercom.ping"]
+        pings._append(
+            [(self.account.id, lookup, value or partner.usercom_id)],
+            digest=pings._digest_of_call(self.account.id, body["user"]),
+            said_no=pings._no_of_call(self.account.id, body),
+        )
+
+    def written(self):
+        """A contact whose given consents we have just written, and the time right after."""
+        partner = self.make_linked()
+        self.say(partner, self.email, GIVEN)
+        self.say(partner, self.sms, GIVEN)
+        self.push()
+        self.assertEqual(self.shown(partner), {"email_consent": True, "sms_consent": True})
+        return partner, moment()
+
+    def test_no_that_we_wrote_over(self):
+        partner, now = self.written()
+        self.called(partner, self.body(partner, now, email_consent=False, sms_consent=True))
+        self.pull()  # the read shows our "yes"
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN, "sms": GIVEN})
+        event = partner.usercom_consent_event_ids[:1]
+        self.assertEqual(event.happened_at, now)
+        self.assertEqual((event.source, event.origin), ("usercom", "Test"))
+        self.push()
+        self.assertEqual(self.shown(partner), {"email_consent": False, "sms_consent": True})
+        self.sync(partner)
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN, "sms": GIVEN})
+
+    def test_each_way_of_saying_it(self):
+        for number, said in enumerate(
+            ({"unsubscribed": True}, {"emails_enabled": "False"}, {"email_consent": "false"})
+        ):
+            partner = self.make_linked(email=f"p{number}@example.com", phone=f"+4860070081{number}")
+            self.say(partner, self.email, GIVEN)
+            self.push()
+            self.called(partner, self.body(partner, moment(), **said))
+            self.pull()
+            self.assertEqual(self.states(partner), {"email": WITHDRAWN}, said)
+
+    def test_named_by_another_number_or_address(self):
+        for number, lookup in enumerate(("custom_id", "email")):
+            partner = self.make_linked(email=f"p{number}@example.com", phone=f"+4860070081{number}")
+            self.say(partner, self.email, GIVEN)
+            self.push()
+            body = self.body(partner, moment(), email_consent=False)
+            value = self.binding(partner).custom_id if lookup == "custom_id" else partner.email
+            self.called(partner, body, lookup, value)
+            self.pull()
+            self.assertEqual(self.states(partner), {"email": WITHDRAWN}, lookup)
+
+    def test_older_than_the_given(self):
+        partner, now = self.written()
+        for seconds in (2, 3600, 10**8):
+            at = now - timedelta(seconds=seconds)
+            self.called(partner, self.body(partner, at, email_consent=False, unsubscribed=True))
+            self.pull()
+            self.assertEqual(self.states(partner), {"email": GIVEN, "sms": GIVEN})
+
+    def test_undated(self):
+        partner, now = self.written()
+        for timestamp in (None, "", "yesterday", 5, {}):
+            body = self.body(partner, now, email_consent=False) | {"timestamp": timestamp}
+            self.called(partner, body)
+            self.pull()
+            self.assertEqual(self.states(partner), {"email": GIVEN, "sms": GIVEN})
+
+    def test_replayed(self):
+        partner, now = self.written()
+        body = self.body(partner, now, email_consent=False)
+        for _ in range(2):
+            self.called(partner, body)
+            self.pull()
+            self.push()
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN, "sms": GIVEN})
+        words = partner.usercom_consent_event_ids
+        self.say(partner, self.email, GIVEN)
+        self.push()
+        for _ in range(2):
+            self.called(partner, body)
+            self.pull()
+            self.push()
+        self.assertEqual(self.states(partner), {"email": GIVEN, "sms": GIVEN})
+        self.assertEqual(len(partner.usercom_consent_event_ids - words), 1)
+
+    def test_it_never_raises(self):
+        partner = self.make_linked({"email_consent": False})
+        now = moment()
+        self.called(partner, self.body(partner, now, emails_enabled=True, email_consent=True))
+        self.pull()
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN})
+
+    def test_a_clock_that_is_ahead_dates_nothing_into_the_future(self):
+        partner, now = self.written()
+        at = now + timedelta(seconds=40)
+        self.called(partner, self.body(partner, at, email_consent=False))
+        self.pull()
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN, "sms": GIVEN})
+        self.say(partner, self.email, GIVEN)
+        self.assertEqual(self.states(partner), {"email": GIVEN, "sms": GIVEN})
+
+    def test_what_stood_there_before_is_no_news(self):
+        partner = self.make_linked()
+        self.say_there(partner, unsubscribed=True)
+        self.sync(partner)
+        self.say(partner, self.email, GIVEN)
+        self.push()
+        body = self.body(partner, moment(), unsubscribed=True, email_consent=True)
+        self.called(partner, body)
+        self.pull()
+        self.assertEqual(self.states(partner), {"email": GIVEN})
+
+    def test_no_and_yes_long_after_our_write(self):
+        """A yes of User.com's own: the read shows it, and the call's no was before it."""
+        partner, now = self.written()
+        self.binding(partner).yes_written_at = now - timedelta(hours=1)
+        self.called(partner, self.body(partner, now, email_consent=False))
+        self.pull()
+        self.assertEqual(self.states(partner), {"email": GIVEN, "sms": GIVEN})
+
+    def test_while_the_call_is_under_way(self):
+        partner = self.make_linked()
+        self.say(partner, self.email, GIVEN)
+        self.sim.fault("500", method="PUT", times=1, commit=True)
+        self.push()  # the answer is lost
+        self.called(partner, self.body(partner, moment(), email_consent=False))
+        self.pull()
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN})
+        self.make_due()
+        self.push()
+        self.assertEqual(self.shown(partner), {"email_consent": False})
+
+    def test_row_that_waits_keeps_it(self):
+        partner, now = self.written()
+        self.called(partner, self.body(partner, now, email_consent=False), "email", partner.email)
+        self.called(partner, self.body(partner, now, email_consent=True), "email", partner.email)
+        self.sim.fault("500", method="GET", times=1)
+        self.pull()
+        self.assertEqual(self.states(partner)["email"], GIVEN)
+        self.make_due()
+        self.pull()
+        self.assertEqual(self.states(partner)["email"], WITHDRAWN)
+
+    def test_the_row_keeps_nothing_else(self):
+        partner, now = self.written()
+        body = self.body(partner, now, email_consent=False, sms_consent=True, city="Secret")
+        self.called(partner, body)
+        [row] = self.pings()
+        self.assertEqual(row.said_no, ["email_consent"])
+        self.assertEqual(row.called_at, now)
+        self.assertNotIn("Secret", str(row.read()))
+        self.called(partner, self.body(partner, now, email_consent=True))
+        row = self.pings() - row
+        self.assertEqual((row.said_no, row.called_at), (False, False))
+
+
+class TestLateWithdrawals(PurposeCase):
+    def late(self, *purposes, **attributes):
+        """A contact that withdrew two hours ago, and User.com cannot be reached."""
+        partner = self.make_linked(attributes)
+        words = self.events
+        for purpose in purposes:
+            words |= self.say(partner, purpose, WITHDRAWN)
+        self.recorded_at(words, fields.Datetime.now() - timedelta(hours=2))
+        return partner
+
+    def recorded_at(self, events, at):
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE usercom_consent_event SET recorded_at = %s WHERE id IN %s",
+            [at, tuple(events.ids)],
+        )
+        events.invalidate_recordset()
+        # As if nobody had looked since.
+        stream = self.env["usercom.stream"]._of(self.account, "push")
+        stream.withdrawals_until = at - timedelta(hours=1)
+
+    def asked(self):
+        kind = self.env.ref("usercom_connector.mail_activity_withdrawal")
+        return self.env["mail.activity"].search([("activity_type_id", "=", kind.id)])
+
+    def test_somebody_is_told_once_and_again_when_it_is_over(self):
+        self.late(self.sms)
+        self.sim.fault("500", method="PUT", times=-1)
+        self.push()
+        [activity] = self.asked()
+        self.assertEqual(activity.user_id, self.account._responsible())
+        self.make_due()
+        self.push()
+        self.assertEqual(self.asked(), activity)
+        activity.unlink()  # somebody has read it
+        self.make_due()
+        self.push()
+        self.assertFalse(self.asked(), "told once")
+        self.sim.clear_faults()
+        self.make_due()
+        self.push()
+        self.push()
+        self.assertFalse(self.env["usercom.stream"]._of(self.account, "push").is_late)
+
+    def test_closed_when_delivered(self):
+        self.late(self.email)
+        self.sim.fault("500", method="PUT", times=1)
+        self.push()
+        self.assertTrue(self.asked())
+        self.make_due()
+        self.push()
+        self.push()
+        self.assertFalse(self.asked())
+
+    def test_the_next_one_is_told_of_as_well(self):
+        self.test_closed_when_delivered()
+        partner = self.make_linked(name="Ola", email="ola@example.com", phone=OTHER_PHONE)
+        word = self.say(partner, self.call, WITHDRAWN)
+        self.recorded_at(word, fields.Datetime.now() - timedelta(hours=2))
+        self.sim.fault("500", method="PUT", times=-1)
+        self.push()
+        self.assertTrue(self.asked())
+
+    def test_not_before_an_hour_and_not_when_delivered(self):
+        partner = self.make_linked()
+        self.say(partner, self.sms, WITHDRAWN)
+        self.sim.fault("500", method="PUT", times=1)
+        self.push()
+        self.assertFalse(self.asked())
+        self.make_due()
+        self.push()
+        self.recorded_at(
+            partner.usercom_consent_event_ids, fields.Datetime.now() - timedelta(hours=2)
+        )
+        self.push()
+        self.assertFalse(self.asked())
+
+    def test_also_where_user_com_refuses_it(self):
+        partner = self.late(self.sms)
+        for attribute in self.sim.attributes():
+            if attribute["name"] == "sms_consent":
+                self.sim.delete_attribute(attribute["id"])
+        self.push()
+        self.push()
+        self.assertTrue(self.asked())
+        self.assertIn("SMS marketing", partner.usercom_problem)
+
+    def test_also_while_the_account_pauses(self):
+        self.late(self.sms)
+        self.account.action_pause()
+        self.push()
+        self.assertTrue(self.asked())

@@ -1023,6 +1023,13 @@ class UsercomAccount(models.Model):
                 "mapping says that a person decides. Until then nothing of that field travels. "
                 'What waits stands under "Conflicts" on the account.'
             )
+        if topic == "withdrawal":
+            return self.env._("A withdrawn consent has not reached User.com"), self.env._(
+                "Somebody withdrew a consent more than an hour ago, and User.com does not know "
+                "yet, so they may still be written to from there. The reason stands under "
+                '"To Send" or "Need a Person" on the account. If it lasts, set it in User.com by '
+                "hand. This closes by itself when the withdrawal is there."
+            )
         return self.env._("Daily ceiling of creations reached"), self.env._(
             "%(limit)s contacts were created within a day, so further ones wait. Raise "
             '"Creations a Day" on the account if that is what you want.',
@@ -1247,7 +1254,7 @@ class UsercomAccount(models.Model):
         lines = self.env["usercom.consent.attribute"].sudo()
         lines = lines.search([("account_id", "=", self.id)])
         by_purpose = {line.purpose_id: line.name for line in lines}
-        rules, led_by = [], self.sudo().email_authority
+        rules, led_by = [], self.sudo().exists().email_authority
         for purpose in lines.purpose_id.filtered("active").sorted():
             address = ADDRESS_ATTRIBUTES.get(ADDRESSES.get(purpose.channel), "")
             make = partial(consent.ConsentRule, purpose.id, address=address)

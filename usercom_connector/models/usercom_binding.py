@@ -123,6 +123,9 @@ class UsercomBinding(models.Model):
     notice = fields.Text("Could Not Travel", compute="_compute_notice")
     revision = fields.Integer(readonly=True, help="Grows with each change of the base.")
     synced_at = fields.Datetime("Last in Step", readonly=True)
+    yes_written_at = fields.Datetime(
+        readonly=True, help="A moment before the last call that wrote a consent that was given."
+    )
 
     _partner_uniq = models.Constraint(
         "UNIQUE(account_id, partner_id, kind)", "A contact has one binding per account."
@@ -705,7 +708,10 @@ class UsercomBinding(models.Model):
         for rule in job.leading:
             if rule.attribute in job.consents:
                 base_usercom.pop(rule.key, None)
-        self.write({"base_odoo": base_odoo, "base_usercom": base_usercom})
+        vals = {"base_odoo": base_odoo, "base_usercom": base_usercom}
+        if True in job.consents.values():
+            vals["yes_written_at"] = consent.moment()
+        self.write(vals)
 
     def _record_sent(self, job, sent, snapshot):
         """Move the bases after a push.
@@ -1027,6 +1033,45 @@ class UsercomBinding(models.Model):
                 }
             )
         return events
+
+    @api.model
+    def _lower_by_calls(self, account, calls):
+        """Record each "no" of a call of the webhook that a "yes" of ours may have written over.
+
+        Everything else a read shows. Nothing but a "no" is believed, so this raises no consent.
+
+        :param calls: list of (binding, attributes that say no, when User.com said so).
+        """
+        suspects = [
+            (binding, rule, at)
+            for binding, names, at in calls
+            if binding.partner_id and consent.may_be_hidden(at, binding.yes_written_at)
+            for rule in binding._consent_rules()
+            # Where it was no before, it tells nothing new.
+            if rule.attribute in names and (binding.base_usercom or {}).get(rule.key) is not False
+        ]
+        if not suspects:
+            return
+        events = self.env["usercom.consent.event"]
+        partners = self.union(*(binding for binding, _rule, _at in suspects)).partner_id
+        purposes = self.env["usercom.consent.purpose"].browse(
+            {rule.purpose for _binding, rule, _at in suspects}
+        )
+        words = events._words(partners, purposes)
+        for binding, rule, at in suspects:
+            partner, own = binding.partner_id, words[binding.partner_id.id][rule.purpose]
+            if consent.lowers(own, at):
+                own.append((consent.WITHDRAWN, at))
+                events._record(
+                    partner,
+                    purposes.browse(rule.purpose),
+                    consent.WITHDRAWN,
+                    "usercom",
+                    happened_at=at,
+                    origin=account.name,
+                    account_id=account.id,
+                    user_id=False,
+                )
 
     def _address_there(self, contact, attribute, snapshot):
         """The address that User.com holds, about which a word was said there; else Odoo's."""

@@ -103,6 +103,7 @@ class UsercomConsentEvent(models.Model):
     digest = fields.Char(readonly=True, help="Over the facts of this event.")
 
     _address_idx = models.Index("(address, purpose_id)")
+    _withdrawn_idx = models.Index("(recorded_at) WHERE state = 'withdrawn'")
     _address_hash_idx = models.Index("(address_hash, purpose_id) WHERE address IS NULL")
 
     # === CRUD METHODS === #
@@ -241,6 +242,17 @@ class UsercomConsentEvent(models.Model):
         :return: partner id to purpose id to ``"given"``, ``"withdrawn"``, ``"pending"`` or ``None``
             for never asked.
         """
+        return {
+            partner_id: {purpose_id: consent.state_of(words) for purpose_id, words in own.items()}
+            for partner_id, own in self._words(partners, purposes).items()
+        }
+
+    @api.model
+    def _words(self, partners, purposes):
+        """What counts of what was said, as in :meth:`_states`.
+
+        :return: partner id to purpose id to list of (state, time).
+        """
         # In a form that is not saved yet the contact has a number only in its origin.
         keys = {
             (partner.id, purpose.id): purpose._address_of(partner) or partner._origin.id
@@ -249,17 +261,19 @@ class UsercomConsentEvent(models.Model):
             if purpose.channel not in ADDRESSES or purpose._address_of(partner)
         }
         said = self._said(set(keys.values()), purposes)
-        states = {partner.id: dict.fromkeys(purposes.ids) for partner in partners}
-        for partner in partners:
-            for purpose in purposes:
-                key = keys.get((partner.id, purpose.id))
-                own = [
+        return {
+            partner.id: {
+                purpose.id: [
                     (state, at)
-                    for owner, state, at in said.get((purpose.id, key), ())
+                    for owner, state, at in said.get(
+                        (purpose.id, keys.get((partner.id, purpose.id))), ()
+                    )
                     if owner == partner._origin.id or state == consent.WITHDRAWN
                 ]
-                states[partner.id][purpose.id] = consent.state_of(own)
-        return states
+                for purpose in purposes
+            }
+            for partner in partners
+        }
 
     @api.model
     def _said(self, keys, purposes):

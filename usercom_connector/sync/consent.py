@@ -19,6 +19,11 @@ RELEASED = "released"
 #: The standard field that stops all e-mail. It is true for a "no", and false by default.
 UNSUBSCRIBED = "unsubscribed"
 
+#: By so much User.com's clock may be behind ours.
+CLOCKS_APART = timedelta(seconds=5)
+#: So long after it was begun a call may still take effect, and User.com's clock be ahead besides.
+WRITTEN_WITHIN = timedelta(minutes=1)
+
 #: A consent that follows a "no" which was read counts from the next moment that can be told apart.
 NEXT_MOMENT = timedelta(microseconds=1)
 
@@ -60,6 +65,25 @@ def state_of(said: Iterable[tuple[str, datetime | None]]) -> str | None:
     if found := state(words):
         return found
     return PENDING if any(what == PENDING for what, _at in every) else None
+
+
+def lowers(said: Iterable[tuple[str, datetime | None]], at: datetime) -> bool:
+    """Whether a "no" of that time takes back what is on record."""
+    every = list(said)
+    return state_of(every) == GIVEN and state_of([*every, (WITHDRAWN, at)]) == WITHDRAWN
+
+
+def may_be_hidden(at: datetime, written_at: datetime | None) -> bool:
+    """Whether a "yes" of ours may have been written over a "no" of User.com's.
+
+    A read right before the write sees every older "no", and one after it every newer one.
+
+    :param at: when User.com said so, in its clock.
+    :param written_at: a time of ours before the call that last wrote a "yes".
+    """
+    if written_at is None:
+        return False
+    return written_at - CLOCKS_APART <= at <= written_at + WRITTEN_WITHIN
 
 
 def _weight(event: Event) -> tuple[datetime, bool]:
