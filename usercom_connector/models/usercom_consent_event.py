@@ -167,7 +167,8 @@ class UsercomConsentEvent(models.Model):
     @api.model
     def _complete(self, vals, subjects, now):
         """The values of an event, with what is worked out when it is recorded."""
-        vals = {**self.default_get(["purpose_id", "source"]), **vals}
+        absent = {"purpose_id", "source"} - vals.keys()
+        vals = {**self.default_get(list(absent)), **vals} if absent else dict(vals)
         vals["address"] = email_normalize(vals.get("address")) or vals.get("address") or False
         vals["recorded_at"] = now
         partner_id = vals.get("partner_id")

@@ -268,6 +268,7 @@ class UsercomPing(models.Model):
         rows_left = set(self.union(*(groups[s] for s, _answer in answers)).exists()._ids)
         for subject, answer in answers:
             rows = self.browse(i for i in groups[subject]._ids if i in rows_left)
+            rows = rows.with_prefetch(rows_left)
             if rows._settle_failure(account, stream, answer):
                 continue
             if not answer:
