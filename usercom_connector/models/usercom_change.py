@@ -20,7 +20,7 @@ from .usercom_verdict import SAME
 NEXT_SURVEY = -1
 #: So many contacts are created at a time that a survey has not met: whoever appears in User.com
 #: after the look at what has changed there, and before the call, is not noticed.
-SURVEYED_TOGETHER = 400
+SURVEYED_TOGETHER = 800
 #: A failing list of companies is not begun anew for so many seconds, if only it itself wants it.
 LIST_WAITS = 600
 

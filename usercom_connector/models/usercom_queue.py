@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 #: A round takes no new batch after this time; Odoo's watchdog counts the whole of it.
 ROUND_SECONDS = 5.0
 #: A batch grows as long as all of it is called within the round, and shrinks when it is not.
-BATCH_SIZE, LARGEST_BATCH = 50, 400
+BATCH_SIZE, LARGEST_BATCH = 50, 800
 #: So many contacts are written in one transaction. It holds their rows, and a save of one of them
 #: waits for its end: long enough to be cheap, short enough not to be felt.
 RECORDED_TOGETHER = 50
