@@ -801,6 +801,7 @@ class UsercomBinding(models.Model):
             and all(name in base and base[name] == value for name, value in theirs.items())
             and agreed in (None, base.get(mapping.EMAIL_CONSENT))
             and known == [[code, args | {"direction": "in"}] for code, args in notices]
+            and not self.conflict_ids  # what is asked about may have been changed back there
         )
 
     def _shown(self, rules):
