@@ -767,6 +767,18 @@ class UsercomAccount(models.Model):
             "context": {"default_account_id": self.id},
         }
 
+    def action_try_mapping(self):
+        """Open the dialog that shows what the mapping makes of one contact."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "usercom.trial",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("Try It on a Contact"),
+            "context": {"default_account_id": self.id, "dialog_size": "extra-large"},
+        }
+
     def action_open_attributes(self):
         """The attributes of this account, as they were last read."""
         name = self.env._("Attributes")
