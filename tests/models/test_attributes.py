@@ -247,6 +247,21 @@ class TestAttributes(SyncCase):
         self.assertFalse(line.is_paused)
         self.assertEqual(line.attribute_id.usercom_number, again["id"])
 
+    def test_made_again_it_is_filled_from_odoo(self):
+        """The values went with the attribute; nobody has removed them from the contacts."""
+        jan = self.make_linked()
+        self.line()
+        jan.function = "Sales"
+        self.push()
+        self.sim.delete_attribute(self.shoe["id"])
+        self.refresh()
+        self.sim.add_attribute("Shoe size")
+        self.refresh()
+        self.pull()
+        self.push()
+        self.assertEqual(jan.function, "Sales")
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Sales")
+
     def test_made_again_with_another_type_it_waits(self):
         line = self.line()
         self.sim.delete_attribute(self.shoe["id"])

@@ -548,6 +548,34 @@ class TestCarrying(MappingCase):
         self.line("function", self.attribute())
         self.assertEqual(self.wizard().count, 1)
 
+    def test_another_field_of_odoo_meets_the_attribute_for_the_first_time(self):
+        """Its blanks were never filled: they wipe nothing, whatever the other field once sent."""
+        [jan, anna] = self.people
+        line = self.line("function", self.attribute())
+        jan.function, anna.function = "Sales", "Advice"
+        self.push()
+        anna.ref = "A1"
+        line.odoo_field = "ref"
+        self.wizard().action_carry()
+        self.push()
+        self.pull()
+        self.push()
+        self.assertEqual((jan.ref, jan.function), ("Sales", "Sales"))
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Sales")
+        self.assertEqual((anna.ref, self.there(anna)["attributes"]["shoe_size"]), ("A1", "A1"))
+
+    def test_so_does_another_line_in_the_place_of_one_that_was_removed(self):
+        jan = self.people[0]
+        line = self.line("function", self.attribute())
+        jan.function = "Sales"
+        self.push()
+        attribute = line.attribute_id
+        line.unlink()
+        self.line("ref", attribute, direction="out")
+        self.wizard().action_carry()
+        self.push()
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Sales")
+
     def test_changed_line_is_offered_again(self):
         line = self.line("function", self.attribute(), direction="out")
         self.wizard().action_carry()

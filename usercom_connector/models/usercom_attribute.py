@@ -171,13 +171,15 @@ class UsercomAttribute(models.Model):
             "name": attribute.name,
             "name_std": attribute.name_std,
             "value_type": attribute.value_type or "string",
-            "multiple": attribute.multiple,
             "limit": LONGEST_TEXT if attribute.value_type == "string" else 0,
             "usercom_number": attribute.id,
             "state": "present",
         }
+        # Not every list of attributes tells these.
         if attribute.choices or attribute.value_type != "fixed":
-            vals["choices"] = list(attribute.choices)  # not every list of attributes tells them
+            vals["choices"] = list(attribute.choices)
+        if attribute.multiple is not None or attribute.value_type != "fixed":
+            vals["multiple"] = bool(attribute.multiple)
         return vals
 
     @api.model

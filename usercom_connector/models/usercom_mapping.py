@@ -235,18 +235,22 @@ class UsercomMapping(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         lines = super().create(vals_list)
+        lines._forget_bases()
         lines._agree()
         lines._note_change()
         return lines
 
     def write(self, vals):
-        if (
-            "attribute_id" in vals
-            or vals.get("direction", "both") != "both"
-            or not vals.get("active", True)
-        ):
+        moved = self.filtered(
+            lambda line: (
+                line.odoo_field != vals.get("odoo_field", line.odoo_field)
+                or line.attribute_id.id != vals.get("attribute_id", line.attribute_id.id)
+            )
+        )
+        if moved or vals.get("direction", "both") != "both" or not vals.get("active", True):
             self._conflicts().unlink()  # there is nothing to decide any more
         result = super().write(vals)
+        moved._forget_bases()
         if vals.get("winner", mapping.ASK) != mapping.ASK:
             self._conflicts()._look_again()  # the rule decides now
         if "attribute_id" in vals:
@@ -266,6 +270,33 @@ class UsercomMapping(models.Model):
     def _agree(self):
         for line in self:
             line.agreed = line.attribute_id._signature() if line.attribute_id else False
+
+    def _forget_bases(self):
+        """Let the attributes of these lines and their fields meet for the first time.
+
+        What is remembered is of another field, or of another attribute with the same key: compared
+        with it, a blank that was never filled would count as a removal.
+        """
+        bindings = self.env["usercom.binding"]
+        bindings.flush_model()
+        for line in self.filtered("attribute_id"):
+            if line.account_id._has_bindings():
+                self.env.cr.execute(
+                    SQL(
+                        """
+                        UPDATE usercom_binding
+                           SET base_odoo = base_odoo - %(name)s,
+                               base_usercom = base_usercom - %(name)s,
+                               revision = revision + 1
+                         WHERE account_id = %(account)s AND kind = %(kind)s AND state <> 'seen'
+                           AND (base_odoo ? %(name)s OR base_usercom ? %(name)s)
+                        """,
+                        name=line.attribute_id.name_std,
+                        account=line.account_id.id,
+                        kind=line.kind,
+                    )
+                )
+        bindings.invalidate_model(["base_odoo", "base_usercom", "revision"], flush=False)
 
     def _note_change(self):
         for account in self.account_id:
@@ -338,7 +369,7 @@ class UsercomMapping(models.Model):
         # What the answer does not tell is as we asked for it.
         vals["kind"] = self.kind
         vals["choices"] = vals.get("choices") or list(wanted["choices"])
-        vals["multiple"] = vals["multiple"] or wanted["multiple"]
+        vals["multiple"] = vals.get("multiple") or wanted["multiple"]
         return attributes.create(vals | {"account_id": self.account_id.id}).sudo(False)
 
     def _unused_attribute(self, wanted):
