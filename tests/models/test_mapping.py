@@ -341,6 +341,18 @@ class TestRules(MappingCase):
         choice.unlink()
         self.assertEqual(self.rules()["zone"].choices, ())
 
+    def test_a_state_that_is_added_or_renamed_is_known_at_once(self):
+        self.account._context()
+        poland = self.env.ref("base.pl")
+        state = self.env["res.country.state"].create(
+            {"name": "Ruritania", "code": "RU", "country_id": poland.id}
+        )
+        self.assertEqual(self.account._context().state_names["PL-RU"], "Ruritania")
+        state.name = "Freedonia"
+        self.assertEqual(self.account._context().states["PL", "freedonia"], "PL-RU")
+        state.unlink()
+        self.assertNotIn("PL-RU", self.account._context().state_names)
+
     def test_rules_cost_no_query_the_second_time(self):
         self.rules()
         self.account._captured_fields()
