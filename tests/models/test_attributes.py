@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 from odoo.addons.usercom_connector import client
 from odoo.addons.usercom_connector.sync.attributes import STANDARD
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import test_cursor
 from odoo.tests.common import new_test_user, tagged
 from psycopg2 import IntegrityError
@@ -229,6 +229,15 @@ class TestAttributes(SyncCase):
         self.assertNotIn("shoe_size", self.attributes_there("contact"))
         line.action_acknowledge()
         self.assertFalse(line.is_paused)
+
+    def test_retyped_to_what_cannot_be_it_says_both(self):
+        line = self.line()
+        self.sim.edit_attribute(self.shoe["id"], value_type="boolean")
+        self.refresh()
+        self.assertEqual(line.problem_code, "attribute_retyped")
+        self.assertIn("may hold any text", line.refusal)
+        with self.assertRaisesRegex(ValidationError, "may hold any text"), self.env.cr.savepoint():
+            line.action_acknowledge()
 
     def test_gone_attribute_pauses_its_line_and_its_row_stays(self):
         line = self.line()

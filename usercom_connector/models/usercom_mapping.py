@@ -540,6 +540,8 @@ class UsercomMapping(models.Model):
         theirs = {choice.casefold(): choice for choice in self.attribute_id.choices or ()}
         if field.type == "selection":
             ours = dict(field._description_selection(self.env))
+        elif field.type == "boolean":
+            ours = {"yes": self.env._("Yes"), "no": self.env._("No")}
         else:
             ours = {choice: choice for choice in theirs.values()}
         known = set(self.choice_ids.mapped("odoo_value"))
