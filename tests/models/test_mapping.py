@@ -305,7 +305,7 @@ class TestRules(MappingCase):
         rule = self.rules()["size"]
         self.assertEqual((rule.odoo_type, rule.value_type), ("selection", "fixed"))
         self.assertEqual((rule.winner, rule.removals, rule.unknown), ("ask", False, "keep"))
-        self.assertEqual(rule.choices, (("Europe/Warsaw", "Small"),))
+        self.assertEqual(rule.choices, (("Europe/Warsaw", "Small"), ("Europe/Madrid", "")))
         self.assertEqual((rule.line_id, rule.out, rule.into), (line.id, True, True))
 
     def test_edits_are_seen_at_once(self):
@@ -432,6 +432,15 @@ class TestCreateAttribute(MappingCase):
                 [("a", "Alpha"), ("b", "Beta")],
             )
             self.assertEqual(line.attribute_id.choices, ["Alpha", "Beta"])
+
+    def test_a_box_has_a_yes_and_a_no_in_the_value_table(self):
+        answer = self.attribute("Answer", "fixed", choices=["Yes", "Never"])
+        line = self.line("employee", answer)
+        line.action_fill_choices()
+        self.assertEqual(
+            line.choice_ids.mapped(lambda pair: (pair.odoo_value, pair.usercom_value)),
+            [("yes", "Yes"), ("no", False)],
+        )
 
     def test_list_of_names_that_comes_in_brings_its_choices(self):
         self.env["res.partner.category"].create([{"name": "Gold"}, {"name": "Silver"}])

@@ -575,9 +575,7 @@ class UsercomMapping(models.Model):
             limit=attribute.limit or None,
             too_long=self.too_long,
             choices=tuple(
-                (choice.odoo_value, choice.usercom_value)
-                for choice in self.choice_ids
-                if choice.usercom_value
+                (choice.odoo_value, choice.usercom_value or "") for choice in self.choice_ids
             ),
             unknown=self.unknown,
             multiple=attribute.multiple,
