@@ -96,13 +96,25 @@ class TestAttributes(SyncCase):
         self.refresh()
         self.assertEqual(set(self.row("city").mapped("is_standard")), {True})
 
-    def test_choices_that_an_answer_does_not_tell_are_kept(self):
-        self.sim.add_attribute("Shirt", "fixed", choices=["S", "M"])
+    def test_attribute_with_the_key_of_anything_of_user_coms_own_is_left_out(self):
+        """Written, it would be the first name, the status, or a consent."""
+        for name in ("First name", "Status", "Notifications", "Lists", "Employees"):
+            self.sim.add_attribute(name)
+        self.sim.add_attribute("Category", content_type="company")
         self.refresh()
+        for key in ("first_name", "status", "notifications", "lists", "category"):
+            self.assertFalse(self.row(key), key)
+        self.assertTrue(self.row("employees"))  # of a contact it is nothing but a word
+
+    def test_choices_that_an_answer_does_not_tell_are_kept(self):
+        self.sim.add_attribute("Shirt", "fixed", choices=["S", "M"], allow_multiple_choices=True)
+        line = self.line("shirt", odoo_field="category_id")
         row = self.row("shirt")
-        told = client.Attribute(row.usercom_number, "Shirt", "shirt", "fixed", "clientuser")
-        self.account._take_attributes([told])
-        self.assertEqual(row.choices, ["S", "M"])
+        source = {"id": row.usercom_number, "name": "Shirt", "name_std": "shirt"}
+        source |= {"value_type": "fixed", "content_type": "clientuser"}
+        self.account._take_attributes([client.Attribute.from_json(source)])
+        self.assertEqual((row.choices, row.multiple), (["S", "M"], True))
+        self.assertFalse(line.problem)
 
     def test_unused_attribute_that_is_gone_leaves_no_row(self):
         self.refresh()

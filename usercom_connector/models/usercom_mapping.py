@@ -23,7 +23,7 @@ RULES = frozenset(
 )
 
 #: What a person agreed to, and who a contact is, have rules of their own.
-CONSENT_ATTRIBUTES = frozenset({mapping.EMAIL_CONSENT, "unsubscribed"})
+CONSENT_ATTRIBUTES = frozenset({mapping.EMAIL_CONSENT, "unsubscribed", "notifications"})
 IDENTITY_ATTRIBUTES = frozenset({"id", "custom_id", "user_key", "company_id", "company_custom_id"})
 
 #: What every new account begins with: Odoo field, attribute, and what differs from the defaults.
@@ -515,8 +515,11 @@ class UsercomMapping(models.Model):
         attribute = self.attribute_id
         if not attribute:
             return "map_no_attribute", {}
-        if refusal := self._refusal():
-            return refusal
+        return self._change_there() or self._refusal()
+
+    def _change_there(self):
+        """What became of the attribute in User.com since it was chosen: code and facts."""
+        attribute = self.attribute_id
         if attribute.is_standard:
             return None
         if attribute.state == "gone":
