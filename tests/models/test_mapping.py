@@ -422,6 +422,19 @@ class TestCreateAttribute(MappingCase):
                 self.assertFalse(line.is_paused, line.problem)
                 self.assertIn(there["name_std"], self.rules())
 
+    def test_name_that_is_one_of_user_coms_own_gets_another(self):
+        """Its key would be the tags' of User.com, or who a contact is."""
+        for path, name in {
+            "category_id": "Odoo Tags",
+            "tz": "Odoo Timezone",
+            "company_registry": "Odoo Company ID",
+        }.items():
+            line, there = self.create_for(path)
+            self.assertEqual(there["name"], name)
+            self.account.action_refresh_attributes()
+            self.assertFalse(line.is_paused, line.problem)
+            self.assertIn(there["name_std"], self.rules())
+
     def test_selection_brings_its_choices_and_the_value_table(self):
         with patch.object(
             self.env["res.partner"]._fields["tz"], "selection", [("a", "Alpha"), ("b", "Beta")]

@@ -1,3 +1,5 @@
+import re
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
@@ -7,7 +9,7 @@ from .. import client
 from ..sync import mapping, pairs
 from ..sync.pacing import BULK
 from ..tools import field_path
-from .usercom_attribute import CONTENT_TYPES
+from .usercom_attribute import CONTENT_TYPES, OWN_KEYS
 
 #: The longest name of an attribute (usercom-api.md, section 1.7).
 LONGEST_NAME = 32
@@ -413,6 +415,9 @@ class UsercomMapping(models.Model):
         if not verdict.into:
             self.direction = "out"
         label = " ".join(part._description_string(self.env) for part in found.fields)
+        key = re.sub(r"\W+", "_", label.lower()).strip("_")
+        if key in OWN_KEYS[self.kind] | CONSENT_ATTRIBUTES | IDENTITY_ATTRIBUTES:
+            label = f"Odoo {label}"  # under its key User.com has a field of its own
         return {
             "name": label[:LONGEST_NAME].strip(),
             "value_type": value_type,
