@@ -29,12 +29,9 @@ class TestTrial(CompanyCase):
         before = partner.write_date, binding.read(["revision", "base_odoo", "base_usercom"])
         self.sim.reset_calls()
         account = self.account.with_user(user or self.manager)
+        account = account.with_context(lang=account.env.user.lang)
         action = account.action_try_mapping()
-        form = Form(
-            self.env[action["res_model"]]
-            .with_user(account.env.user)
-            .with_context(action["context"])
-        )
+        form = Form(account.env[action["res_model"]].with_context(**action["context"]))
         form.partner_id = partner
         wizard = form.save()
         wizard.action_try()
@@ -177,6 +174,27 @@ class TestTrial(CompanyCase):
         [added] = wizard.line_ids.filtered(lambda line: line.field_name == "ref")
         self.assertEqual(added.written, "7")
         self.assertFalse(jan.comment or jan.ref)
+
+    def test_values_are_those_that_travel_whatever_the_readers_language(self):
+        self.env["res.lang"]._activate_lang("pl_PL")
+        self.manager.lang = "pl_PL"
+        tag = self.env["res.partner.category"].create({"name": "Gold"})
+        tag.with_context(lang="pl_PL").name = "Złoto"
+        self.sim.add_attribute("Card", "fixed", choices=["Gold"], allow_multiple_choices=True)
+        self.account.action_refresh_attributes()
+        attribute = self.env["usercom.attribute"].search(
+            [("account_id", "=", self.account.id), ("name_std", "=", "card")]
+        )
+        self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "odoo_field": "category_id",
+                "attribute_id": attribute.id,
+            }
+        )
+        jan = self.make_linked(category_id=tag.ids)
+        wizard = self.trial(jan)
+        self.assertEqual(self.row(wizard, "card"), (*["Gold"] * 4, "", ""))
 
     def test_what_user_com_answers_is_said(self):
         jan = self.make_linked()

@@ -1227,8 +1227,10 @@ class UsercomAccount(models.Model):
     def _context(self):
         """What converting needs to know besides the values.
 
-        A contact without a country is taken to live where the company is.
+        A contact without a country is taken to live where the company is. Names that Odoo
+        translates are those of no reader's language.
         """
+        self = self.with_context(lang=None)
         company = self.company_id or self.env.company
         return converters.Context(
             email=_address,
