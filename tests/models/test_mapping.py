@@ -396,6 +396,57 @@ class TestRules(MappingCase):
 
 
 @tagged("post_install", "-at_install")
+class TestPaths(MappingCase):
+    """Values at the end of a path, and lists of names, on their way."""
+
+    def setUp(self):
+        super().setUp()
+        for path in ("user_id.email", "parent_id.vat", "country_id.code"):
+            self.line(path, self.attribute(path.replace(".", " ")), direction="out")
+        many = self.attribute(
+            "Groups", "fixed", choices=["Gold", "Silver"], allow_multiple_choices=True
+        )
+        self.line("category_id", many)
+        self.gold, self.silver = self.env["res.partner.category"].create(
+            [{"name": "Gold"}, {"name": "Silver"}]
+        )
+
+    def test_they_arrive(self):
+        seller = new_test_user(self.env, "seller", email="seller@example.com")
+        company = self.env["res.partner"].create(
+            {"name": "Acme", "is_company": True, "vat": "PL5260001246"}
+        )
+        jan = self.make_linked(
+            parent_id=company.id,
+            user_id=seller.id,
+            country_id=self.env.ref("base.pl").id,
+            category_id=(self.gold + self.silver).ids,
+        )
+        there = self.there(jan)["attributes"]
+        self.assertEqual(there["user_id_email"], "seller@example.com")
+        self.assertEqual((there["parent_id_vat"], there["country_id_code"]), ("PL5260001246", "PL"))
+        self.assertEqual(there["groups"], ["Gold", "Silver"])
+        jan.write({"user_id": False, "category_id": [(3, self.gold.id)]})
+        self.push()
+        there = self.there(jan)["attributes"]
+        self.assertEqual((there["user_id_email"], there["groups"]), ("", ["Silver"]))
+
+    def test_a_list_of_names_comes_in_and_can_be_emptied(self):
+        jan = self.make_linked(category_id=self.gold.ids)
+        for names, tags in (
+            (["Silver", "Gold"], self.gold + self.silver),
+            ([], self.gold.browse()),
+        ):
+            self.sim.edit_contact(int(jan.usercom_id), attributes={"groups": names})
+            self.ping(jan.usercom_id)
+            self.pull()
+            self.assertEqual(jan.category_id, tags)
+        self.sim.reset_calls()
+        self.push()
+        self.assertFalse(self.sim.calls())
+
+
+@tagged("post_install", "-at_install")
 class TestCreateAttribute(MappingCase):
     def create_for(self, path, **vals):
         line = self.line(path, direction=vals.pop("direction", "out"), **vals)
