@@ -151,6 +151,12 @@ class TestCreating(CompanyCase):
         self.assertEqual([c["fields"]["name"] for c in self.sim.companies()], ["Oddział"])
         self.assertFalse(self.sim.contacts())
 
+    def test_a_person_of_no_kind_of_address_is_a_person(self):
+        """An import leaves the kind of address empty where its column is."""
+        person = self.make_partner(type=False)
+        self.push()
+        self.assertTrue(self.there(person))
+
     def test_the_count_before_switching_on_covers_companies(self):
         wizard = self.env["usercom.creation"].create(
             {"account_id": self.account.id, "side": "usercom"}

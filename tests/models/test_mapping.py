@@ -1,5 +1,7 @@
 """What may be mapped, the ready mapping, what the engine is given, and carrying."""
 
+import time
+from contextlib import suppress
 from unittest.mock import patch
 
 import pytest
@@ -552,6 +554,23 @@ class TestCreateAttribute(MappingCase):
         line = self.line("function")
         with self.assertRaisesRegex(UserError, "read and write"):
             line.action_create_attribute()
+
+    def test_who_clicks_waits_for_a_turn_two_seconds_at_most(self):
+        waits = []
+
+        def note(usercom, *args, **kwargs):
+            waits.append(usercom._deadline and usercom._deadline - time.monotonic())
+            raise client.NotSent
+
+        line = self.line("function")
+        for name, click in (
+            ("attributes", self.account.action_refresh_attributes),
+            ("create_attribute", line.action_create_attribute),
+        ):
+            with patch.object(client.UserCom, name, note), suppress(UserError):
+                click()
+        self.assertEqual(len(waits), 2)
+        self.assertTrue(all(wait and wait <= 2 for wait in waits), waits)
 
     def test_repeated_click_makes_no_second_one(self):
         line = self.line("function")

@@ -727,6 +727,7 @@ class UsercomAccount(models.Model):
         self.ensure_one()
         try:
             with self._client() as usercom:
+                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT)
                 self._refresh_attributes(usercom)
         except client.UserComError as error:
             code = str(error.kind)
@@ -1111,7 +1112,7 @@ class UsercomAccount(models.Model):
         """
         self._check_participant_domain()
         domain = Domain(ast.literal_eval(self.participant_domain)) & (
-            Domain("type", "=", "contact")
+            Domain("type", "in", ("contact", False))
             | (Domain("is_company", "=", True) & Domain("parent_id", "=", False))
         )
         if self.company_id:

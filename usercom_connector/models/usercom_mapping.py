@@ -1,4 +1,5 @@
 import re
+import time
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
@@ -7,8 +8,9 @@ from odoo.tools import SQL
 
 from .. import client
 from ..sync import mapping, pairs
-from ..sync.pacing import BULK
+from ..sync.pacing import BULK, CONSENT
 from ..tools import field_path
+from .usercom_account import CLICK_SECONDS
 from .usercom_attribute import CONTENT_TYPES, OWN_KEYS
 
 #: The longest name of an attribute (usercom-api.md, section 1.7).
@@ -339,6 +341,7 @@ class UsercomMapping(models.Model):
         account = self.account_id
         try:
             with account._client() as usercom:
+                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, CONSENT)
                 try:
                     created = usercom.create_attribute(
                         content_type=CONTENT_TYPES[self.kind], **wanted
