@@ -681,6 +681,24 @@ class TestCarrying(MappingCase):
         self.push()
         self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Sales")
 
+    def test_a_direction_that_is_opened_brings_what_was_edited_there_before(self):
+        jan, anna = self.people
+        line = self.line("function", self.attribute(), direction="out")
+        jan.function = anna.function = "Sales"
+        self.push()
+        self.sim.edit_contact(int(jan.usercom_id), attributes={"shoe_size": "Advice"})
+        for person in self.people:
+            self.ping(person.usercom_id)
+        self.pull()
+        self.assertEqual(jan.function, "Sales")
+        line.direction = "both"
+        self.wizard().action_carry()
+        self.push()
+        self.pull()
+        self.push()
+        self.assertEqual((jan.function, anna.function), ("Advice", "Sales"))
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Advice")
+
     def test_changed_line_is_offered_again(self):
         line = self.line("function", self.attribute(), direction="out")
         self.wizard().action_carry()

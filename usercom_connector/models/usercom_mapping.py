@@ -251,10 +251,14 @@ class UsercomMapping(models.Model):
                 or line.attribute_id.id != vals.get("attribute_id", line.attribute_id.id)
             )
         )
+        opened = self.filtered(
+            lambda line: line.direction == "out" and vals.get("direction", "out") != "out"
+        )
         if moved or vals.get("direction", "both") != "both" or not vals.get("active", True):
             self._conflicts().unlink()  # there is nothing to decide any more
         result = super().write(vals)
         moved._forget_bases()
+        opened._forget_bases(SQL("base_usercom"))
         if vals.get("winner", mapping.ASK) != mapping.ASK:
             self._conflicts()._look_again()  # the rule decides now
         if "attribute_id" in vals:
@@ -275,12 +279,15 @@ class UsercomMapping(models.Model):
         for line in self:
             line.agreed = line.attribute_id._signature() if line.attribute_id else False
 
-    def _forget_bases(self):
+    def _forget_bases(self, *columns):
         """Let the attributes of these lines and their fields meet for the first time.
 
         What is remembered is of another field, or of another attribute with the same key: compared
-        with it, a blank that was never filled would count as a removal.
+        with it, a blank that was never filled would count as a removal. Of a line that lets values
+        come in from now on, User.com's half alone is forgotten: what was edited there meanwhile
+        counts as an edit.
         """
+        columns = columns or (SQL("base_odoo"), SQL("base_usercom"))
         bindings = self.env["usercom.binding"]
         bindings.flush_model()
         for line in self.filtered("attribute_id"):
@@ -289,12 +296,14 @@ class UsercomMapping(models.Model):
                     SQL(
                         """
                         UPDATE usercom_binding
-                           SET base_odoo = base_odoo - %(name)s,
-                               base_usercom = base_usercom - %(name)s,
-                               revision = revision + 1
+                           SET %(forgotten)s, revision = revision + 1
                          WHERE account_id = %(account)s AND kind = %(kind)s AND state <> 'seen'
                            AND (base_odoo ? %(name)s OR base_usercom ? %(name)s)
                         """,
+                        forgotten=SQL(", ").join(
+                            SQL("%s = %s - %s", column, column, line.attribute_id.name_std)
+                            for column in columns
+                        ),
                         name=line.attribute_id.name_std,
                         account=line.account_id.id,
                         kind=line.kind,
