@@ -1,9 +1,11 @@
 """Attributes are read from User.com; what changes there pauses the lines that use it, alone."""
 
+import re
 from unittest.mock import patch
 
 import pytest
 from odoo.addons.usercom_connector import client
+from odoo.addons.usercom_connector.client.transport import Transport
 from odoo.addons.usercom_connector.sync.attributes import STANDARD
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import test_cursor
@@ -105,6 +107,20 @@ class TestAttributes(SyncCase):
         for key in ("first_name", "status", "notifications", "lists", "category"):
             self.assertFalse(self.row(key), key)
         self.assertTrue(self.row("employees"))  # of a contact it is nothing but a word
+
+    def test_one_without_a_name_does_not_cost_the_others(self):
+        self.sim.add_attribute("Nameless")
+        real = Transport.send
+
+        def send(transport, method, url, body):
+            answer = real(transport, method, url, body)
+            return answer._replace(body=re.sub(rb'"nameless"', b"null", answer.body))
+
+        self.patch(Transport, "send", send)
+        answer = self.account.action_test_connection()
+        self.assertEqual(answer["params"]["type"], "success")
+        self.assertTrue(self.row("shoe_size"))
+        self.assertFalse(self.row("nameless"))
 
     def test_choices_that_an_answer_does_not_tell_are_kept(self):
         self.sim.add_attribute("Shirt", "fixed", choices=["S", "M"], allow_multiple_choices=True)
