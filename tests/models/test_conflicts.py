@@ -341,6 +341,7 @@ class TestAlways(WaitingCase):
         changes = (
             lambda: self.line.write({"active": False}),
             lambda: self.line.write({"direction": "out"}),
+            lambda: self.line.write({"odoo_field": "street2"}),
             lambda: self.line.unlink(),
         )
         self.waiting(1)

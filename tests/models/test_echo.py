@@ -93,6 +93,32 @@ class TestEcho(SyncCase):
         self.assertEqual(len(self.reads()), 1)
         self.assertEqual(partner.city, "Gdynia")
 
+    def test_a_list_with_a_name_that_odoo_does_not_know_is_read(self):
+        """What is known of it is as the base has it, and yet it shows an edit."""
+        self.sim.add_attribute(
+            "Interests", "fixed", choices=["A", "B"], allow_multiple_choices=True
+        )
+        self.account.action_refresh_attributes()
+        attribute = self.env["usercom.attribute"].search(
+            [("account_id", "=", self.account.id), ("name_std", "=", "interests")]
+        )
+        self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "odoo_field": "category_id",
+                "attribute_id": attribute.id,
+            }
+        )
+        known = self.env["res.partner.category"].create({"name": "A"})
+        partner = self.make_linked(category_id=known.ids)
+        self.settle()
+        self.sim.reset_calls()
+        self.sim.edit_contact(int(partner.usercom_id), attributes={"interests": ["A", "B"]})
+        self.settle()
+        self.assertEqual(len(self.reads()), 1)
+        self.assertEqual(partner.category_id, known)
+        self.assertIn('"B"', partner.usercom_problem)
+
     def test_a_server_that_stores_something_else_is_read_and_nothing_changes(self):
         self.sim.switch(normalise=True)
         partner = self.make_partner(name="Jan TESTOWY", email="Jan@Example.com")

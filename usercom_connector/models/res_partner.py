@@ -351,7 +351,8 @@ class ResPartner(models.Model):
 
         :return: partner id to :class:`Snapshot`.
         """
-        partners = self.with_company(account.company_id or self.env.company)
+        # In no reader's language: what travels does not depend on who looks.
+        partners = self.with_company(account.company_id or self.env.company).with_context(lang=None)
         consents = self.env["usercom.consent.event"].sudo()._email_states(partners)  # as above
         context = account._context()
         participants = set(partners._usercom_take_part(account)._ids)

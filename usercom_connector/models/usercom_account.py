@@ -727,6 +727,7 @@ class UsercomAccount(models.Model):
         self.ensure_one()
         try:
             with self._client() as usercom:
+                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT)
                 self._refresh_attributes(usercom)
         except client.UserComError as error:
             code = str(error.kind)
@@ -765,6 +766,18 @@ class UsercomAccount(models.Model):
             "target": "new",
             "name": self.env._("Carry to existing contacts"),
             "context": {"default_account_id": self.id},
+        }
+
+    def action_try_mapping(self):
+        """Open the dialog that shows what the mapping makes of one contact."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "usercom.trial",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("Try It on a Contact"),
+            "context": {"default_account_id": self.id, "dialog_size": "extra-large"},
         }
 
     def action_open_attributes(self):
@@ -1099,7 +1112,7 @@ class UsercomAccount(models.Model):
         """
         self._check_participant_domain()
         domain = Domain(ast.literal_eval(self.participant_domain)) & (
-            Domain("type", "=", "contact")
+            Domain("type", "in", ("contact", False))
             | (Domain("is_company", "=", True) & Domain("parent_id", "=", False))
         )
         if self.company_id:
@@ -1215,8 +1228,10 @@ class UsercomAccount(models.Model):
     def _context(self):
         """What converting needs to know besides the values.
 
-        A contact without a country is taken to live where the company is.
+        A contact without a country is taken to live where the company is. Names that Odoo
+        translates are those of no reader's language.
         """
+        self = self.with_context(lang=None)
         company = self.company_id or self.env.company
         return converters.Context(
             email=_address,

@@ -23,7 +23,9 @@ AWAKE = (Domain("kind", "=", mapping.CONTACT) & Domain("partner_id.is_company", 
 
 #: What other addons may not add to what is written: who the contact is, and consents, which have
 #: rules of their own and are recorded as events.
-NOT_BY_PAYLOAD = frozenset({"id", "custom_id", "unsubscribed", mapping.EMAIL_CONSENT})
+NOT_BY_PAYLOAD = frozenset(
+    {"id", "custom_id", "unsubscribed", "notifications", mapping.EMAIL_CONSENT}
+)
 
 
 class BusyError(Exception):

@@ -119,7 +119,9 @@ class UsercomPing(models.Model):
         rules, context = self.env["usercom.account"]._reading_of(account_id)
         if context is None:
             return None
-        theirs, _notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        theirs, notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        if notices:
+            return None  # a list of which only a part is known shows more than the base
         if is_list:
             # Such a list names the custom attributes that have a value.
             names = {rule.attribute for rule in rules} - STANDARD_NAMES

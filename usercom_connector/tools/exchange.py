@@ -160,6 +160,8 @@ def _may_go_together(job: PushJob) -> bool:
         and not job.alone
         and not job.merges
         and mapping.EMAIL.attribute not in job.body
+        # Of User.com's own fields only some have a mass update: not the tags.
+        and not (job.body.keys() & client.CONTACT_FIELDS) - client.MASS_STANDARD
     )
 
 
