@@ -69,8 +69,10 @@ class ResPartner(models.Model):
         "usercom.consent.event", "partner_id", "Consent History", groups="base.group_user"
     )
 
-    # Core stores the normalised address without an index; matching looks for it with "=".
+    # Core stores the normalised address and number without an index; matching looks for them
+    # with "=". If one of the two had none, looking for both at once would read all contacts.
     _usercom_email_idx = models.Index("(email_normalized) WHERE email_normalized IS NOT NULL")
+    _usercom_phone_idx = models.Index("(phone_sanitized) WHERE phone_sanitized IS NOT NULL")
 
     # === COMPUTE METHODS === #
 
