@@ -374,12 +374,16 @@ class UsercomBinding(models.Model):
         return not contact.custom_id and account.user_id_strategy != "keep"
 
     def _tie(self, contact):
-        """Let a binding that has nobody in User.com have this contact, as at a first meeting."""
+        """Let a binding that has nobody in User.com have this contact, as at a first meeting.
+
+        A User ID that is another binding's is not kept, as in :meth:`_create_linked`.
+        """
         self._forget_values()
         self.write(
+        is_taken = contact.custom_id and self._other_with("custom_id", contact.custom_id)
             {
                 "usercom_id": str(contact.id),
-                "custom_id": contact.custom_id or self.custom_id,
+                "custom_id": (not is_taken and contact.custom_id) or self.custom_id,
                 "send_custom_id": self._gives_user_id(self.account_id, contact),
                 "state": "linked",
                 "origin": "matched",
