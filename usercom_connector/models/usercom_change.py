@@ -66,6 +66,13 @@ class UsercomChange(models.Model):
             name = row.partner_id.sudo().display_name
             row.display_name = name or str(row.partner_res_id)
 
+    def _compute_can_settle(self):
+        super()._compute_can_settle()
+        for row in self.filtered("can_settle"):
+            # sudo: only what it is. The questions are about people, and are asked of users there.
+            partner = self.env["res.partner"].sudo().browse(row.partner_res_id)
+            row.can_settle = not partner.exists().is_company
+
     def _contacts(self):
         return self.partner_id | super()._contacts()
 
