@@ -38,6 +38,89 @@ class TestEntering(SyncCase):
         self.assertFalse(self.changes())
 
 
+class TestCounted(SyncCase):
+    def test_who_is_counted_takes_part(self):
+        """As in any of Odoo's searches: archived contacts only if the filter speaks of that."""
+        archived = self.make_partner(active=False)
+        self.env.flush_all()
+        every = self.env["res.partner"].with_context(active_test=False)
+        for domain, is_there in (
+            ("[]", False),
+            ("[('email', '!=', False)]", False),
+            ("[('active', 'in', [True, False])]", True),
+            ("['|', ('active', '=', False), ('ref', '=', 'C-12')]", True),
+        ):
+            with self.subTest(domain=domain):
+                self.account.participant_domain = domain
+                taking_part = every.search([])._usercom_take_part(self.account)
+                self.assertEqual(archived in taking_part, is_there)
+                self.assertEqual(self.account.participant_count, len(taking_part))
+                archived._usercom_enqueue(self.account)
+                self.push()
+                self.assertEqual(len(self.sim.contacts()), is_there)
+                self.sim.reset()
+                self.binding(archived).unlink()
+
+
+class TestLeavingWhileBeingCreated(SyncCase):
+    """Nobody is created in User.com who does not take part any more when it is tried again."""
+
+    def begin(self, commit=False, **vals):
+        partner = self.make_partner(**vals)
+        self.sim.fault("drop", method="POST", commit=commit)
+        self.push()
+        self.assertEqual(self.binding(partner).state, "new")
+        return partner
+
+    def try_again(self):
+        for _round in range(2):
+            self.make_due()
+            self.push()
+        self.assertFalse(self.changes())
+
+    def check_nobody_is_created(self, partner):
+        self.try_again()
+        self.assertFalse(self.sim.contacts() or self.sim.companies())
+        self.assertFalse(self.binding(partner))
+
+    def test_archived(self):
+        partner = self.begin()
+        partner.active = False
+        self.check_nobody_is_created(partner)
+        partner.active = True
+        self.push()
+        self.assertEqual(self.there(partner)["email"], "jan@example.com")
+
+    def test_archived_after_a_no(self):
+        partner = self.begin()
+        partner.write({"usercom_email_consent": "withdrawn", "active": False})
+        self.check_nobody_is_created(partner)
+
+    def test_filter_was_narrowed(self):
+        partner = self.begin()
+        self.account.participant_domain = "[('ref', '!=', False)]"
+        self.check_nobody_is_created(partner)
+
+    def test_company(self):
+        partner = self.begin(is_company=True)
+        partner.active = False
+        self.check_nobody_is_created(partner)
+
+    def test_creation_was_switched_off(self):
+        partner = self.begin()
+        self.account.create_in_usercom = False
+        self.check_nobody_is_created(partner)
+
+    def test_created_by_a_call_whose_answer_was_lost(self):
+        partner = self.begin(commit=True)
+        partner.write({"usercom_email_consent": "withdrawn", "active": False, "city": "Gdynia"})
+        self.try_again()
+        [contact] = self.sim.contacts()
+        self.assertEqual(self.binding(partner).usercom_id, str(contact["id"]))
+        self.assertIs(contact["attributes"]["email_consent"], False)
+        self.assertFalse(contact["city"])
+
+
 class TestUnclear(SyncCase):
     def setUp(self):
         super().setUp()

@@ -1093,14 +1093,17 @@ class UsercomAccount(models.Model):
     def _participants(self):
         """Which contacts take part: those of the account's filter and companies.
 
-        Addresses of companies and people are neither people nor companies of their own.
+        Addresses of companies and people are neither people nor companies of their own. Archived
+        contacts take part only where the filter names that field, as in any of Odoo's searches.
 
         :raises ValidationError: when the filter cannot be understood any more.
         """
         self._check_participant_domain()
-        domain = Domain(ast.literal_eval(self.participant_domain)) & (
-            Domain("type", "=", "contact")
-            | (Domain("is_company", "=", True) & Domain("parent_id", "=", False))
+        domain = Domain(ast.literal_eval(self.participant_domain))
+        if all(condition.field_expr != "active" for condition in domain.iter_conditions()):
+            domain &= Domain("active", "=", True)
+        domain &= Domain("type", "=", "contact") | (
+            Domain("is_company", "=", True) & Domain("parent_id", "=", False)
         )
         if self.company_id:
             domain &= Domain("company_id", "in", [False, self.company_id.id])

@@ -379,8 +379,8 @@ class UsercomBinding(models.Model):
         A User ID that is another binding's is not kept, as in :meth:`_create_linked`.
         """
         self._forget_values()
-        self.write(
         is_taken = contact.custom_id and self._other_with("custom_id", contact.custom_id)
+        self.write(
             {
                 "usercom_id": str(contact.id),
                 "custom_id": (not is_taken and contact.custom_id) or self.custom_id,
@@ -603,6 +603,7 @@ class UsercomBinding(models.Model):
             email=snapshot.values.get(mapping.EMAIL.attribute),
             phone=snapshot.values.get(mapping.PHONE.attribute),
             tried=tried,
+            creates=snapshot.takes_part and self.account_id.create_in_usercom,
             binding_id=self.id,
             usercom_id=self.usercom_id or None,
             custom_id=self.custom_id,

@@ -38,15 +38,16 @@ class PushJob:
     ``altered`` maps attributes, whose value another addon has changed in the body, to what User.com
     shows of them then.
     ``tried`` says that the contact may have been created by a call whose answer was lost,
-    ``alone`` that it must not go out together with others, and ``surveyed`` that a list of all
-    contacts has shown that nobody in User.com has the address. ``name`` and ``candidates``, numbers
-    of User.com's, are of a company that is to be looked up.
+    ``creates`` that it is created if it was not, ``alone`` that it must not go out together with
+    others, and ``surveyed`` that a list of all contacts has shown that nobody in User.com has the
+    address. ``name`` and ``candidates``, numbers of User.com's, are of a company that is to be
+    looked up.
 
     Who is who: ``written_email`` and ``written_phone`` are as somebody wrote them, ``expected_id``
     a User ID by which the contact may be known, ``strangers`` are the contacts in User.com that a
     person said are somebody else, and ``merges`` those that are to be joined with this one, by
-    their numbers; ``withdrawn`` says that Odoo knows a "no". ``farewell`` is what becomes there of
-    a contact that was deleted here.
+    their numbers or User IDs; ``withdrawn`` says that Odoo knows a "no". ``farewell`` is what
+    becomes there of a contact that was deleted here.
     """
 
     partner_id: int
@@ -71,6 +72,7 @@ class PushJob:
     consent_seen: bool | None = None
     never_asked: bool = False
     tried: bool = False
+    creates: bool = True
     alone: bool = False
     priority: int = pacing.EDIT
     surveyed: bool = False
@@ -123,7 +125,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Overtaken:
-    """Not sent: the contact that was to be created has come to User.com by another way."""
+    """Not sent: the contact that was to be created has come to User.com by another way.
+
+    Or it is not to be created any more.
+    """
 
 
 def in_fewest_calls(jobs: Sequence[PushJob]) -> list[PushJob | MassJob]:
@@ -252,6 +257,8 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     moves = is_person and mapping.EMAIL.attribute in job.body
     reads = job.consent or moves or creates_again or job.reads_first or job.merges
     fresh = _fresh(usercom, job) if reads else None
+    if fresh is None and not job.usercom_id and not job.creates:
+        return Overtaken()
     if creates_again and fresh is None and _is_overtaken(usercom, job):
         return Overtaken()
     namesakes: tuple[str, ...] = ()
