@@ -1025,7 +1025,8 @@ class UsercomAccount(models.Model):
     def _catch_up(self, calls_missed=False):
         """Look again at all linked contacts: what was edited meanwhile has left no row.
 
-        One statement for each queue, however many there are.
+        Nor has the deletion of one of which User.com is to be told. A few statements, however many
+        there are.
 
         :param calls_missed: whether calls of User.com were turned away meanwhile.
         """
@@ -1045,6 +1046,19 @@ class UsercomAccount(models.Model):
                 now,
                 pacing.BULK,
                 linked,
+            )
+        )
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO usercom_change
+                            (account_res_id, partner_res_id, due_at, attempts, priority)
+                SELECT account_id, former_res_id, %s, 0, %s FROM usercom_binding
+                 WHERE account_id IN %s AND farewell IS NOT NULL
+                """,
+                now,
+                pacing.EDIT,
+                tuple(self.ids),
             )
         )
         if calls_missed:

@@ -90,7 +90,8 @@ class UsercomBinding(models.Model):
     )
     former_res_id = fields.Integer(readonly=True, help="The number of the contact to say it of.")
     merge_ids = fields.Json(
-        readonly=True, help="User.com IDs of the contacts that are to be joined with this one."
+        readonly=True,
+        help="User.com IDs, or User IDs, of the contacts that are to be joined with this one.",
     )
     state = fields.Selection(
         [
@@ -494,9 +495,9 @@ class UsercomBinding(models.Model):
         )
         return {binding.former_res_id: binding for binding in found}
 
-    def _record_farewell(self, number):
-        """Note that User.com was told of the deletion. What else is left stays."""
-        was_deleted = self.farewell == DELETE
+    def _record_farewell(self, number, is_said=True):
+        """Note that User.com was told of the deletion, or is not to be. What else is left stays."""
+        was_deleted = is_said and self.farewell == DELETE
         self.write(
             {
                 "farewell": False,
@@ -512,20 +513,20 @@ class UsercomBinding(models.Model):
         """Have these contacts in User.com joined with this one by the next push."""
         self.ensure_one()
         known = {*(self.merge_ids or ()), *map(str, numbers)} - {self.usercom_id}
-        self.merge_ids = sorted(known, key=int)
+        self.merge_ids = sorted(known)
         self.partner_id._usercom_enqueue(self.account_id)
 
     @api.model
-    def _is_being_joined(self, account, number):
+    def _is_being_joined(self, account, contact):
         """Whether a contact in User.com is about to be joined with another one."""
         self.flush_model(["merge_ids"])
         return bool(
             self.env.execute_query(
                 SQL(
                     """SELECT 1 FROM usercom_binding
-                        WHERE account_id = %s AND merge_ids ? %s LIMIT 1""",
+                        WHERE account_id = %s AND merge_ids ?| %s LIMIT 1""",
                     account.id,
-                    str(number),
+                    [str(contact.id), contact.custom_id],
                 )
             )
         )

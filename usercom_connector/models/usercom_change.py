@@ -100,6 +100,9 @@ class UsercomChange(models.Model):
                 unsent = merge.outgoing(snapshot.rules, snapshot.values, binding.base_odoo or {})
                 if unsent:
                     binding.refused = (binding.refused or {}) | unsent
+            leaving = self.env["usercom.binding"]._leaving(account, rows.mapped("partner_res_id"))
+            for binding in leaving.values():
+                binding._record_farewell(None, is_said=False)
 
     @api.model
     def _append_gathered(self):
@@ -710,7 +713,7 @@ class UsercomChange(models.Model):
             self._park("taken_there", usercom_id=str(contact.id), partner_id=other.partner_id.id)
             return None
         if other:
-            if other._is_being_joined(account, contact.id):
+            if other._is_being_joined(account, contact):
                 self._wait(1, "busy")  # it is no more when that is done
                 return None
             # Its contact in Odoo was deleted, and somebody entered the person anew.

@@ -16,6 +16,8 @@ from ..sync import converters, mapping, pacing, values
 THREADS = 8
 #: So many contacts are named in one mass update; how many may be is not known (usercom-api.md 8.9).
 MASS_SIZE = 200
+#: What is shorter is a number of User.com's, and no User ID of a contact that is being created.
+SHORTEST_USER_ID = 32
 #: What may become in User.com of a contact that was deleted in Odoo.
 UNSUBSCRIBE, DELETE = "unsubscribe", "delete"
 #: So many transport failures in a row end a round's calls.
@@ -382,7 +384,7 @@ def _join(usercom: client.UserCom, job: PushJob) -> bool:
     others: list[client.Contact] = []
     for number in job.merges:
         with contextlib.suppress(client.Gone):
-            others.append(usercom.contact(int(number)))
+            others.append(usercom.contact(_number_of(usercom, number)))
     if not others:
         return False
     contacts = [parent, *others]
@@ -393,6 +395,12 @@ def _join(usercom: client.UserCom, job: PushJob) -> bool:
         # One of them went after it was read. What is there is seen by the next look.
         raise client.AgainLater(client.Kind.SERVER, 404) from error
     return lowered
+
+
+def _number_of(usercom: client.UserCom, name: str) -> int:
+    """The number of a contact of which only the User ID is known where it was being created."""
+    is_number = len(name) < SHORTEST_USER_ID
+    return int(name) if is_number else usercom.contact_by_custom_id(name).id
 
 
 def _lower(usercom: client.UserCom, contacts: list[client.Contact], withdrawn: bool) -> bool:
@@ -414,18 +422,19 @@ def _lower(usercom: client.UserCom, contacts: list[client.Contact], withdrawn: b
 
 def _say_farewell(usercom: client.UserCom, job: PushJob) -> Sent:
     """Unsubscribe or delete the contact of one that was deleted in Odoo, if it is there."""
-    numbers = [job.usercom_id, *job.merges] if job.usercom_id else []
-    if not numbers and job.custom_id:
+    # It was being created when it was deleted, or merged, if its number is not known.
+    names = (job.usercom_id, *job.merges) if job.usercom_id else (job.custom_id,)
+    numbers: list[int] = []
+    for name in filter(None, names):
         with contextlib.suppress(client.Gone):
-            # It was being created when it was deleted.
-            numbers = [str(usercom.contact_by_custom_id(job.custom_id).id)]
+            numbers.append(_number_of(usercom, name))
     for number in numbers:
         if job.farewell == DELETE:
-            usercom.delete_contact(int(number or 0))
+            usercom.delete_contact(number)
         else:
             with contextlib.suppress(client.Gone):
-                _unsubscribe(usercom, int(number or 0))
-    return Sent(numbers[0] or "" if numbers else "", None, {}, None, {})
+                _unsubscribe(usercom, number)
+    return Sent(str(numbers[0]) if numbers else "", None, {}, None, {})
 
 
 def _unsubscribe(usercom: client.UserCom, number: int) -> None:
