@@ -12,6 +12,7 @@ from odoo.tools import SQL, hmac
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent, converters, mapping, merge, values
+from ..sync.pacing import BULK
 from ..tools.companies import MemberJob
 from ..tools.exchange import DELETE, UNSUBSCRIBE, PushJob
 
@@ -124,6 +125,9 @@ class UsercomBinding(models.Model):
     notice = fields.Text("Could Not Travel", compute="_compute_notice")
     revision = fields.Integer(readonly=True, help="Grows with each change of the base.")
     synced_at = fields.Datetime("Last in Step", readonly=True)
+    missed = fields.Boolean(
+        readonly=True, help="User.com's edits were passed over while the contact took no part."
+    )
 
     _partner_uniq = models.Constraint(
         "UNIQUE(account_id, partner_id, kind)", "A contact has one binding per account."
@@ -774,6 +778,17 @@ class UsercomBinding(models.Model):
         else:
             self.env["usercom.ping"]._append([(self.account_id.id, "id", number)])
 
+    def _come_back(self):
+        """Read those again that take part again, and of which something was passed over."""
+        missed = self.filtered(lambda binding: binding.missed and binding.state == "linked")
+        people = missed.filtered(lambda binding: binding.kind == mapping.CONTACT)
+        if people:
+            subjects = [(one.account_id.id, "id", one.usercom_id) for one in people]
+            self.env["usercom.ping"]._append(subjects, BULK)
+        if missed - people:
+            missed.account_id._list_companies_soon()
+        missed.missed = False
+
     @api.model
     def _is_creating(self, account):
         """Whether a contact may be under way to User.com whose number is not known yet."""
@@ -892,6 +907,8 @@ class UsercomBinding(models.Model):
             binding.synced_at = read.began if is_said else now
             binding._set_notices("in", notices)
             snapshot = after[binding.id]
+            if binding.missed == snapshot.takes_part:
+                binding.missed = not snapshot.takes_part
             if binding._job(snapshot) or binding._member_job(snapshot):
                 to_send |= binding.partner_id
         to_send._usercom_enqueue(account)

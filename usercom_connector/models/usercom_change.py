@@ -392,6 +392,9 @@ class UsercomChange(models.Model):
         )
         asleep = self.env["usercom.binding"]._asleep(account, partners.browse(by_id))
         sleeping = self.env["usercom.binding"].union(*asleep.values())._snapshots(account)
+        participants = {i for i, snapshot in snapshots.items() if snapshot.takes_part}
+        known = self.env["usercom.binding"].union(*bindings.values())
+        known.filtered(lambda binding: binding.partner_id.id in participants)._come_back()
         jobs, done = [], self.browse()
         for rows, partner_id in pieces:
             if partner_id in leaving:
