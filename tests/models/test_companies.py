@@ -251,6 +251,7 @@ class TestLinking(CompanyCase):
         self.make_company(name="Inna", email="inna@example.com")
         self.push()
         self.assertEqual(self.changes().problem_code, "user_id_taken")
+        self.assertFalse(self.changes().can_settle)  # the answers are about people
         self.assertEqual(len(self.sim.companies()), 1)
 
     def test_deleted_in_odoo_it_stays_dead(self):

@@ -1038,7 +1038,8 @@ class UsercomAccount(models.Model):
     def _catch_up(self, calls_missed=False):
         """Look again at all linked contacts: what was edited meanwhile has left no row.
 
-        One statement for each queue, however many there are.
+        Nor has the deletion of one of which User.com is to be told. A few statements, however many
+        there are.
 
         :param calls_missed: whether calls of User.com were turned away meanwhile.
         """
@@ -1058,6 +1059,19 @@ class UsercomAccount(models.Model):
                 now,
                 pacing.BULK,
                 linked,
+            )
+        )
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO usercom_change
+                            (account_res_id, partner_res_id, due_at, attempts, priority)
+                SELECT account_id, former_res_id, %s, 0, %s FROM usercom_binding
+                 WHERE account_id IN %s AND farewell IS NOT NULL
+                """,
+                now,
+                pacing.EDIT,
+                tuple(self.ids),
             )
         )
         if calls_missed:
@@ -1106,14 +1120,17 @@ class UsercomAccount(models.Model):
     def _participants(self):
         """Which contacts take part: those of the account's filter and companies.
 
-        Addresses of companies and people are neither people nor companies of their own.
+        Addresses of companies and people are neither people nor companies of their own. Archived
+        contacts take part only where the filter names that field, as in any of Odoo's searches.
 
         :raises ValidationError: when the filter cannot be understood any more.
         """
         self._check_participant_domain()
-        domain = Domain(ast.literal_eval(self.participant_domain)) & (
-            Domain("type", "in", ("contact", False))
-            | (Domain("is_company", "=", True) & Domain("parent_id", "=", False))
+        domain = Domain(ast.literal_eval(self.participant_domain))
+        if all(condition.field_expr != "active" for condition in domain.iter_conditions()):
+            domain &= Domain("active", "=", True)
+        domain &= Domain("type", "in", ("contact", False)) | (
+            Domain("is_company", "=", True) & Domain("parent_id", "=", False)
         )
         if self.company_id:
             domain &= Domain("company_id", "in", [False, self.company_id.id])

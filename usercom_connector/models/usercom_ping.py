@@ -336,17 +336,14 @@ class UsercomPing(models.Model):
                 to_create.append((contact, theirs))
             begun |= {contact.id, key}
             done += rows
-        created = self.env["res.partner"]._usercom_create(account, [t for _c, t in to_create])
-        to_link += [
-            (partner, contact, "usercom")
-            for (partner, _vals), (contact, _theirs) in zip(created, to_create, strict=True)
-        ]
+        created = self.env["res.partner"]._usercom_create(account, to_create)
+        to_link += [(partner, contact, "usercom") for partner, contact, _vals in created]
         linked = bindings._create_linked(account, to_link)
         for binding, (_partner, contact, _origin) in zip(linked, to_link, strict=True):
             reads[binding.id] = Read(binding, contact, began)
-        for partner, vals in created:
+        for partner, _contact, vals in created:
             partner._usercom_pulled(account, vals)
-        places[0] -= len(to_create)
+        places[0] -= len(created)
         return reads, done, aside
 
     @api.model
