@@ -69,6 +69,7 @@ class TestQueries(SyncCase):
     def test_three_purposes(self):
         """They cost no more than one, both ways; a call's "no" as little."""
         self.account.consent_attribute_ids.active = True
+        self.account.creation_limit = 1000
         self.env["usercom.stream"].search([]).unlink()
         for name in ("sms_consent", "phone_consent"):
             self.sim.add_attribute(name, "boolean")
