@@ -1026,7 +1026,7 @@ class UsercomBinding(models.Model):
 
         :return: list of values of the events it tells of, as far as they are news.
         """
-        rules, account = self._consent_rules(), self.account_id
+        rules = self._consent_rules()
         words, news = consent.heard(
             rules,
             read.contact.get,
@@ -1043,23 +1043,26 @@ class UsercomBinding(models.Model):
             address = attribute and self._address_there(read.contact, attribute, snapshot)
             if (attribute and not address) or (event.given and attribute in read.moved):
                 continue
-            events.append(
-                {
-                    "partner_id": self.partner_id.id,
-                    "address": address,
-                    "purpose_id": purpose_id,
-                    "state": consent.GIVEN if event.given else consent.WITHDRAWN,
-                    "happened_at": event.at,
-                    "happened_after": event.after,
-                    "source": "usercom",
-                    "origin": account.name,
-                    "account_id": account.id,
-                }
-            )
+            state = consent.GIVEN if event.given else consent.WITHDRAWN
+            vals = self._event_vals(purpose_id, state, event.at, address)
+            events.append(vals | {"happened_after": event.after})
         return events
 
+    def _event_vals(self, purpose_id, state, at, address):
+        """Values of a word from User.com."""
+        return {
+            "partner_id": self.partner_id.id,
+            "address": address,
+            "purpose_id": purpose_id,
+            "state": state,
+            "happened_at": at,
+            "source": "usercom",
+            "origin": self.account_id.name,
+            "account_id": self.account_id.id,
+        }
+
     @api.model
-    def _lower_by_calls(self, account, calls):
+    def _lower_by_calls(self, calls):
         """Record each "no" of a call of the webhook that a "yes" of ours may have written over.
 
         Everything else a read shows. Nothing but a "no" is believed, so this raises no consent.
@@ -1082,20 +1085,14 @@ class UsercomBinding(models.Model):
             {rule.purpose for _binding, rule, _at in suspects}
         )
         words = events._words(partners, purposes)
+        lowered = []
         for binding, rule, at in suspects:
             partner, own = binding.partner_id, words[binding.partner_id.id][rule.purpose]
             if consent.lowers(own, at):
                 own.append((consent.WITHDRAWN, at))
-                events._record(
-                    partner,
-                    purposes.browse(rule.purpose),
-                    consent.WITHDRAWN,
-                    "usercom",
-                    happened_at=at,
-                    origin=account.name,
-                    account_id=account.id,
-                    user_id=False,
-                )
+                address = purposes.browse(rule.purpose)._address_of(partner)
+                lowered.append(binding._event_vals(rule.purpose, consent.WITHDRAWN, at, address))
+        events.create(lowered)
 
     def _address_there(self, contact, attribute, snapshot):
         """The address that User.com holds, about which a word was said there; else Odoo's."""
