@@ -1003,23 +1003,37 @@ class UsercomBinding(models.Model):
     def _last_words(self, partners, since):
         """When each of these contacts last said something about a consent in Odoo, since a time.
 
+        Or somebody else withdrew one at the same address.
+
         :return: partner id to time, for those who did.
         """
+        own = {
+            partner: {partner.id, partner.email_normalized, partner.phone_sanitized}
+            for partner in partners
+        }
+        addresses = {key for keys in own.values() for key in keys if isinstance(key, str)}
         events = self.env["usercom.consent.event"]
         events.flush_model()
-        return dict(
-            self.env.execute_query(
-                SQL(
-                    """
-                    SELECT partner_id, max(happened_at) FROM usercom_consent_event
-                     WHERE partner_id IN %s AND source <> 'usercom' AND happened_at >= %s
-                  GROUP BY partner_id
-                    """,
-                    tuple(partners.ids) or (0,),
-                    since,
-                )
+        found = self.env.execute_query(
+            SQL(
+                """
+                SELECT partner_id, CASE WHEN state = %(no)s THEN address END, max(happened_at)
+                  FROM usercom_consent_event
+                 WHERE source <> 'usercom' AND happened_at >= %(since)s
+                   AND (partner_id IN %(partners)s OR (state = %(no)s AND address IN %(addresses)s))
+              GROUP BY 1, 2
+                """,
+                no=consent.WITHDRAWN,
+                since=since,
+                partners=tuple(partners.ids) or (0,),
+                addresses=tuple(addresses) or ("",),
             )
         )
+        said = {}
+        for partner, keys in own.items():
+            if times := [at for owner, address, at in found if keys & {owner, address} - {None}]:
+                said[partner.id] = max(times)
+        return said
 
     def _consent_events(self, read, merged, now, snapshot):
         """Note the consents that a read shows in the base.
