@@ -111,6 +111,14 @@ class SyncCase(TransactionCase):
         vals = {"name": "Jan Testowy", "email": "jan@example.com"} | vals
         return self.env["res.partner"].create(vals)
 
+    def date(self, event, moment):
+        """Have been told at another time: past Odoo, where nobody changes an event."""
+        event.flush_recordset()
+        self.env.cr.execute(
+            "UPDATE usercom_consent_event SET happened_at = %s WHERE id = %s", [moment, event.id]
+        )
+        event.invalidate_recordset()
+
     def make_linked(self, attributes=None, **vals):
         """A contact on both sides, in step, with empty queues and no calls counted."""
         partner = self.make_partner(**vals)

@@ -57,9 +57,8 @@ class TestLostAnswers(SyncCase):
     def test_withdrawn_after_a_consent_was_sent(self):
         partner = self.make_linked({"email_consent": False})
         partner.usercom_email_consent = "given"
-        self.env["usercom.consent.event"].search(
-            [("state", "=", "withdrawn")]
-        ).happened_at -= timedelta(hours=1)
+        no = self.env["usercom.consent.event"].search([("state", "=", "withdrawn")])
+        self.date(no, no.happened_at - timedelta(hours=1))
         self.lose_answer("PUT")
         self.assertTrue(self.there(partner)["attributes"]["email_consent"])
         partner.usercom_email_consent = "withdrawn"
@@ -90,7 +89,7 @@ class TestSpans(SyncCase):
         self.before = fields.Datetime.now() - timedelta(hours=3)
         self.binding(self.partner).synced_at = self.before
         self.no = self.events.search([("partner_id", "=", self.partner.id)])
-        self.no.happened_at = self.before + timedelta(hours=1)  # said since the last read
+        self.date(self.no, self.before + timedelta(hours=1))  # said since the last read
         number = int(self.partner.usercom_id)
         self.sim.edit_contact(number, attributes={"email_consent": True})
 
