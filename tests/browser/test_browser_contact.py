@@ -58,7 +58,7 @@ class TestBrowserPortal(BrowserCase):
         account.state = "running"
         there = self.sim.add_contact(
             email="ola@example.com", attributes={"email_consent": True}, status="user"
-        )
+        )["id"]
         user = portal_user(self.env, "ola@example.com")
         partner = user.partner_id
         partner.usercom_email_consent = "given"
@@ -79,7 +79,7 @@ class TestBrowserPortal(BrowserCase):
         """A run of one of the scheduled actions."""
         self.env.cr.flush()
         self.env.cr.precommit.run()
-        with self.enter_registry_test_mode(), self.registry.cursor() as cr:
+        with self.registry.cursor() as cr:
             api.Environment(cr, SUPERUSER_ID, {})[model]._cron_drain()
             cr.commit()
         self.env.invalidate_all()

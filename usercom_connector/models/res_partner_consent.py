@@ -211,6 +211,7 @@ class ResPartner(models.Model):
                 for kind in ("list", "kanban")
             ],
             "domain": list(domain & Domain("purpose_id", "=", purpose_id)),
+            "mobile_view_mode": "kanban",
             "context": {"create": False, "edit": False, "delete": False},
             "target": "current",
         }

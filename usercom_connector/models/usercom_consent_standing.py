@@ -253,7 +253,7 @@ class UsercomConsentStanding(models.AbstractModel):
         if not event:
             return False
         if not event.happened_at:
-            found = format_date(self.env, event.recorded_at)
+            found = format_date(self.env, event.recorded_at, date_format="d MMM yyyy")
             return self.env._("date unknown, found on %(date)s", date=found)
         moment = format_datetime(self.env, event.happened_at, dt_format="d MMM yyyy, HH:mm")
         return self.env._("since %(moment)s", moment=moment)

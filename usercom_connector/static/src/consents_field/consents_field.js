@@ -5,6 +5,12 @@ import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 import { Component } from "@odoo/owl";
 
+const MARKS = {
+    open: "fa-check text-success",
+    hindered: "fa-exclamation-triangle text-warning",
+    pending: "fa-hourglass-half text-muted",
+    withdrawn: "fa-ban text-danger",
+};
 const BADGES = {
     given: "text-bg-success",
     withdrawn: "text-bg-danger",
@@ -80,10 +86,7 @@ export class ConsentBadgesField extends Component {
     }
 
     mark(line) {
-        if (line.standing === "open") {
-            return "fa-check text-success";
-        }
-        return line.state === "pending" ? "fa-hourglass-half text-warning" : "fa-ban text-danger";
+        return MARKS[line.standing];
     }
 
     title(line) {

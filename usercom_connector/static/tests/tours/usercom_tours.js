@@ -239,6 +239,9 @@ registry.category("web_tour.tours").add("usercom_salesperson", {
 
 registry.category("web_tour.tours").add("usercom_consent_filters", {
     steps: () => [
+        { trigger: ".o_list_view" },
+        { trigger: ".o_switch_view.o_kanban", run: "click" },
+        { trigger: ".o_kanban_record:contains(Silent Person)" },
         { trigger: ".o_searchview_dropdown_toggler", run: "click" },
         {
             trigger: ".o_filter_menu .o_menu_item:contains(/^May be e-mailed$/)",
@@ -249,6 +252,8 @@ registry.category("web_tour.tours").add("usercom_consent_filters", {
         },
         { trigger: ".o_kanban_view:not(:contains(Silent Person)):not(:contains(Closed Person))" },
         { trigger: ".o_facet_remove", run: "click" },
+        { trigger: ".o_kanban_record:contains(Silent Person)" },
+        { trigger: ".o_searchview_dropdown_toggler", run: "click" },
         { trigger: ".o_group_by_menu .o_menu_item:contains(/^E-mail marketing$/)", run: "click" },
         { trigger: ".o_kanban_group:contains(May be e-mailed):contains(Open Person)" },
         { trigger: ".o_kanban_group:contains(Withdrawn):contains(Closed Person)" },
