@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from freezegun import freeze_time
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from odoo import fields
 from odoo.addons.usercom_connector.sync import consent
@@ -223,13 +223,18 @@ said = st.lists(
 
 
 class TestLists(ContactCase):
-    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         said=said,
         emails=st.lists(
             st.sampled_from(["jan@example.com", "OLA@example.com", False]), min_size=3, max_size=3
         ),
         listed=st.booleans(),
+    )
+    @example(
+        said=[(0, "jan@example.com", GIVEN, 1)],
+        emails=["jan@example.com", False, False],
+        listed=True,
     )
     def test_lists_groups_and_lines_agree(self, said, emails, listed):
         with self.env.cr.savepoint() as savepoint:
