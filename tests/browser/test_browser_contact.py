@@ -56,24 +56,32 @@ class TestBrowserPortal(BrowserCase):
         self.sim.add_attribute("email_consent", "boolean")
         account = self.make_account(rate_start=1000)
         account.state = "running"
-        there = self.sim.add_contact(
-            email="ola@example.com", attributes={"email_consent": True}, status="user"
-        )["id"]
+        there = self.sim.add_contact(email="ola@example.com", status="user")["id"]
         user = portal_user(self.env, "ola@example.com")
         partner = user.partner_id
+        partner.usercom_email_consent = "withdrawn"
+        self.work("usercom.change")
+        self.read(account, there)
+        self.assertEqual(partner.usercom_id, str(there))
         partner.usercom_email_consent = "given"
+        self.sim.edit_contact(there, attributes={"email_consent": True})
         self.start_tour("/my", "usercom_portal", login=user.login)
         event = partner.usercom_consent_event_ids.sorted("id")[-1]
         self.assertEqual((event.state, event.source), ("withdrawn", "portal"))
         self.assertEqual(event.text_id.text, "Yes, write to me.")
         self.assertTrue(event.ip and "Chrom" in event.browser)
-        # User.com still says yes, from before: the "no" of the portal stays, and goes there.
-        self.work("usercom.change")
-        self.env["usercom.ping"]._append([(account.id, "id", str(there))])
-        self.work("usercom.ping")
-        self.work("usercom.change")
+        # User.com's "yes" is older than the "no", and read only now.
+        self.read(account, there)
+        late = partner.usercom_consent_event_ids.sorted("id")[-1]
+        self.assertEqual((late.state, late.source), ("given", "usercom"))
+        self.assertLess(late.happened_at, event.happened_at)
         self.assertEqual(partner.usercom_email_consent, "withdrawn")
+        self.work("usercom.change")
         self.assertIs(self.sim.contact(there)["attributes"]["email_consent"], False)
+
+    def read(self, account, usercom_id):
+        self.env["usercom.ping"]._append([(account.id, "id", str(usercom_id))])
+        self.work("usercom.ping")
 
     def work(self, model):
         """A run of one of the scheduled actions."""
