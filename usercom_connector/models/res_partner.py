@@ -4,11 +4,11 @@ from itertools import compress
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
-from odoo.tools import SQL
 
 from ..sync import consent, converters, mapping, values
 from ..sync.pacing import EDIT
 from .usercom_binding import AWAKE
+from .usercom_consent_standing import HINDERED, NEVER, OPEN
 
 #: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
 #: is captured besides (``usercom.account._captured_fields``).
@@ -58,7 +58,11 @@ class ResPartner(models.Model):
         "Needs Attention", compute="_compute_usercom", groups="base.group_user"
     )
     usercom_email_consent = fields.Selection(
-        [(consent.GIVEN, "Given"), (consent.WITHDRAWN, "Withdrawn")],
+        [
+            (consent.GIVEN, "Given"),
+            (consent.WITHDRAWN, "Withdrawn"),
+            (consent.PENDING, "Waits for confirmation"),
+        ],
         "E-mail Consent",
         compute="_compute_usercom_email_consent",
         inverse="_inverse_usercom_email_consent",
@@ -162,7 +166,7 @@ class ResPartner(models.Model):
         for partner, state in wanted.items():
             if (state or None) == states[partner.id]:
                 continue
-            if not state:
+            if state not in (consent.GIVEN, consent.WITHDRAWN):
                 raise ValidationError(
                     self.env._(
                         "A consent is on record and cannot be made unasked. If the person said "
@@ -210,32 +214,9 @@ class ResPartner(models.Model):
     def _search_usercom_email_consent(self, operator, value):
         if operator != "in":
             return NotImplemented
-        # sudo: as in the compute. Same weights as ``sync.consent.state``.
-        self.env["usercom.consent.event"].flush_model()
-        self.flush_model(["email_normalized"])
-        latest = SQL(
-            """
-            SELECT DISTINCT ON (contact.id) contact.id, event.state
-              FROM usercom_consent_event AS event
-              JOIN res_partner AS contact
-                ON contact.email_normalized = event.address
-               AND (event.partner_id = contact.id OR event.state = %(withdrawn)s)
-             WHERE event.purpose_id = %(purpose)s AND event.state IN (%(given)s, %(withdrawn)s)
-          ORDER BY contact.id, COALESCE(event.happened_at, '-infinity') DESC,
-                   (event.state = %(withdrawn)s) DESC
-            """,
-            purpose=self.env["usercom.consent.purpose"]._email().id,
-            given=consent.GIVEN,
-            withdrawn=consent.WITHDRAWN,
-        )
-        states = [state for state in value if state]
-        domain = Domain.FALSE
-        if states:
-            found = SQL("(SELECT id FROM (%s) AS word WHERE state IN %s)", latest, tuple(states))
-            domain |= Domain("id", "in", found)
-        if False in value:
-            domain |= Domain("id", "not in", SQL("(SELECT id FROM (%s) AS word)", latest))
-        return domain
+        names = {consent.GIVEN: [OPEN, HINDERED], False: [NEVER]}
+        standings = {name for state in value for name in names.get(state, [state])}
+        return Domain("usercom_email_standing", "in", standings)
 
     # === CRUD METHODS === #
 

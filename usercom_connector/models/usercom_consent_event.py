@@ -74,6 +74,10 @@ class UsercomConsentEvent(models.Model):
     source = fields.Selection(
         [
             ("odoo", "Odoo"),
+            ("paper", "On paper"),
+            ("phone", "By phone"),
+            ("person", "In person"),
+            ("email", "By e-mail"),
             ("portal", "Portal"),
             ("website", "Website form"),
             ("import", "Import"),
@@ -254,7 +258,7 @@ class UsercomConsentEvent(models.Model):
                 key = keys.get((partner.id, purpose.id))
                 own = [
                     (state, at)
-                    for owner, state, at in said.get((purpose.id, key), ())
+                    for owner, state, at, _event_id in said.get((purpose.id, key), ())
                     if owner == partner._origin.id or state == consent.WITHDRAWN
                 ]
                 states[partner.id][purpose.id] = consent.state_of(own)
@@ -265,7 +269,8 @@ class UsercomConsentEvent(models.Model):
         """What was said at addresses, or by contacts where there is none.
 
         :param keys: addresses and partner ids.
-        :return: (purpose id, address or partner id) to list of (partner id, state, time).
+        :return: (purpose id, address or partner id) to list of (partner id, state, time, event id),
+            in the order of record.
         """
         addresses = [key for key in keys if isinstance(key, str)]
         owners = tuple(key for key in keys if not isinstance(key, str)) or (0,)
@@ -274,15 +279,16 @@ class UsercomConsentEvent(models.Model):
         hashes = {self._hash_of(address): address for address in addresses}
         self.flush_model()
         said = {}
-        for partner_id, purpose_id, address, address_hash, state, at in self.env.execute_query(
+        for partner_id, purpose_id, address, address_hash, *word in self.env.execute_query(
             SQL(
                 """
-                SELECT partner_id, purpose_id, address, address_hash, state, happened_at
+                SELECT partner_id, purpose_id, address, address_hash, state, happened_at, id
                   FROM usercom_consent_event
                  WHERE purpose_id IN %(purposes)s
                    AND (address IN %(addresses)s
                         OR (address IS NULL AND address_hash IN %(hashes)s)
                         OR (address_hash IS NULL AND partner_id IN %(owners)s))
+              ORDER BY id
                 """,
                 purposes=tuple(purposes.ids),
                 addresses=tuple(addresses) or ("",),
@@ -291,7 +297,7 @@ class UsercomConsentEvent(models.Model):
             )
         ):
             key = address or hashes.get(address_hash) or partner_id
-            said.setdefault((purpose_id, key), []).append((partner_id, state, at))
+            said.setdefault((purpose_id, key), []).append((partner_id, *word))
         return said
 
     @api.model
