@@ -138,23 +138,26 @@ class TestLostCalls(PollCase):
         last = client.Contact(2, {"updated_at": "2026-03-01T12:00:00Z"}, {})
         stream._begin_page()
         stream.began_at = consent.moment() - timedelta(seconds=30)
-        stream._end_page(client.ContactPage((first,), "/api/public/users/?cursor=2", 2))
+        stream._end_page(
+            client.ContactPage((first,), "/api/public/users/?cursor=2", 2), consent.moment()
+        )
         self.assertEqual(stream.since, newest - timedelta(hours=1))
         stream._begin_page()
-        stream._end_page(client.ContactPage((last,), None, 2))
+        stream._end_page(client.ContactPage((last,), None, 2), consent.moment())
         self.assertFalse(stream.target)
         self.assertLess(stream.since, newest - timedelta(seconds=29))
         self.assertGreater(stream.since, newest - timedelta(seconds=60))
         self.assertLessEqual(stream.due_at, fields.Datetime.now(), "it goes on at once")
         # The next pass has one page, which shows all there is at one moment.
         stream._begin_page()
-        stream._end_page(client.ContactPage((last,), None, 1))
+        stream._end_page(client.ContactPage((last,), None, 1), consent.moment())
         self.assertEqual(stream.since, newest)
         self.assertGreater(stream.due_at, fields.Datetime.now())
 
     def test_it_goes_on_where_it_stopped(self):
         self.sim.switch(page_size=2)
-        partners = self.make_many(4)
+        # In the order of the list, which need not be that in which they were made.
+        partners = self.make_many(4).sorted(lambda partner: self.there(partner)["id"])
         for partner in partners:
             self.sim.edit_contact(self.there(partner)["id"], city="Gdynia")
         self.sim.fault("500", path=SEARCH, after=1)
@@ -204,7 +207,7 @@ class TestCost(PollCase):
         self.env["usercom.binding"].search([]).unlink()
         many = self.queries_of_a_page(60)
         self.assertLessEqual(many, few + 1)
-        self.assertLessEqual(many, 16)
+        self.assertLessEqual(many, 17)
 
     def test_nothing_is_asked_before_it_is_time(self):
         self.make_linked()

@@ -2,8 +2,11 @@
 
 import hashlib
 import threading
+import time
 from unittest.mock import patch
 
+from odoo import fields
+from odoo.addons.usercom_connector.models import usercom_listing, usercom_queue
 from odoo.addons.usercom_connector.tools import exchange
 from odoo.addons.usercom_connector.tools.worker_lock import worker_lock
 from odoo.exceptions import UserError
@@ -193,18 +196,23 @@ class TestExport(SurveyCase):
         self.assertEqual(len(self.bindings()), len(partners))
         self.assertFalse(self.gets())
 
-    def test_who_appears_during_the_export_is_linked(self):
-        partners = self.make_people(120)
+    def appear_during_the_export(self, partners, seconds=0.0):
+        """Export contacts, and have the 60th and the 110th come to User.com with the first call.
+
+        :param seconds: that this call takes.
+        :return: these two.
+        """
         self.export()
         self.pull()  # the list is read: none of them is there
+        in_turn = self.changes().sorted("id").partner_id & partners
+        emails = [in_turn[i].email for i in (60, 110)]
         late = []
 
         def appear():
             self.sim.wait_held()
             try:
-                late.extend(
-                    self.sim.add_contact(email=partners[i].email, status="user") for i in (60, 110)
-                )
+                late.extend(self.sim.add_contact(email=e, status="user") for e in emails)
+                time.sleep(seconds)
             finally:
                 self.sim.release()
 
@@ -213,14 +221,30 @@ class TestExport(SurveyCase):
         thread.start()
         self.run_all()
         thread.join()
+        return late
+
+    def test_who_appears_during_the_export_is_linked(self):
+        partners = self.make_people(120)
+        with (
+            patch.object(usercom_queue, "ROUND_SECONDS", 0.5),
+            patch.object(usercom_listing, "ROUND_SECONDS", 0.5),
+        ):
+            late = self.appear_during_the_export(partners, seconds=0.6)
         self.assertFalse(self.changes())
         emails = [contact["email"] for contact in self.sim.contacts()]
         self.assertEqual(len(emails), len(set(emails)))
         self.assertEqual(len(emails), 120)
-        self.assertEqual(
-            [self.binding(partners[i]).usercom_id for i in (60, 110)],
-            [str(contact["id"]) for contact in late],
-        )
+        bound = self.bindings().filtered(lambda binding: binding.origin == "matched")
+        self.assertEqual(set(bound.mapped("usercom_id")), {str(contact["id"]) for contact in late})
+
+    def test_who_appears_within_a_round_of_the_export_is_asked_about(self):
+        """Each look shows again what was created, so there is one a round."""
+        partners = self.make_people(120)
+        late = self.appear_during_the_export(partners)
+        self.account._stream("poll").due_at = fields.Datetime.now()
+        self.pull()
+        asked = {ping.value: ping.problem_code for ping in self.env["usercom.ping"].search([])}
+        self.assertEqual(asked, {str(contact["id"]): "taken_here" for contact in late})
 
     def test_whose_namesake_appears_is_looked_up(self):
         """A visitor is linked by no list, but nobody gets a second profile beside one."""

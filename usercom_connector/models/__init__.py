@@ -21,3 +21,4 @@ from . import usercom_mapping
 from . import usercom_mapping_choice
 from . import res_partner
 from . import res_config_settings
+from . import res_country_state

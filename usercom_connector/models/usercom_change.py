@@ -19,8 +19,8 @@ from .usercom_verdict import SAME
 #: Marks what waits for a survey that has not begun.
 NEXT_SURVEY = -1
 #: So many contacts are created at a time that a survey has not met: whoever appears in User.com
-#: after the look at what has changed there, and before the call, is not noticed.
-SURVEYED_TOGETHER = 400
+#: after the look at what has changed there, once a round, and before the call, is not noticed.
+SURVEYED_TOGETHER = 800
 #: A failing list of companies is not begun anew for so many seconds, if only it itself wants it.
 LIST_WAITS = 600
 #: So long a withdrawal may take before somebody is told.
@@ -70,6 +70,13 @@ class UsercomChange(models.Model):
             name = row.partner_id.sudo().display_name
             row.display_name = name or str(row.partner_res_id)
 
+    def _compute_can_settle(self):
+        super()._compute_can_settle()
+        for row in self.filtered("can_settle"):
+            # sudo: only what it is. The questions are about people, and are asked of users there.
+            partner = self.env["res.partner"].sudo().browse(row.partner_res_id)
+            row.can_settle = not partner.exists().is_company
+
     def _contacts(self):
         return self.partner_id | super()._contacts()
 
@@ -97,6 +104,9 @@ class UsercomChange(models.Model):
                 unsent = merge.outgoing(snapshot.rules, snapshot.values, binding.base_odoo or {})
                 if unsent:
                     binding.refused = (binding.refused or {}) | unsent
+            leaving = self.env["usercom.binding"]._leaving(account, rows.mapped("partner_res_id"))
+            for binding in leaving.values():
+                binding._record_farewell(None, is_said=False)
 
     @api.model
     def _append_gathered(self):
@@ -387,7 +397,7 @@ class UsercomChange(models.Model):
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
-        done = len(groups)
+        started, done = time.monotonic(), len(groups)
         jobs = self._in_transaction(lambda: self._plan(account, groups))
         jobs, unlisted = self._in_transaction(partial(self._seek_companies, account, stream, jobs))
         jobs = self._bind_unknown(account, stream, usercom, jobs, deadline)
@@ -406,7 +416,8 @@ class UsercomChange(models.Model):
         answers = exchange.by_contact(answers)
         for some in split_every(RECORDED_TOGETHER, answers):
             members += self._in_transaction(partial(self._record, account, stream, some, began))
-        self._in_transaction(partial(self._adapt_batch, stream, answers))
+        seconds = time.monotonic() - started
+        self._in_transaction(partial(self._adapt_batch, stream, answers, seconds))
         if self._in_transaction(lambda: stream._is_resting() or not account._may_run()):
             return done
         answers = exchange.run_all(
@@ -471,6 +482,9 @@ class UsercomChange(models.Model):
         )
         asleep = self.env["usercom.binding"]._asleep(account, partners.browse(by_id))
         sleeping = self.env["usercom.binding"].union(*asleep.values())._snapshots(account)
+        participants = {i for i, snapshot in snapshots.items() if snapshot.takes_part}
+        known = self.env["usercom.binding"].union(*bindings.values())
+        known.filtered(lambda binding: binding.partner_id.id in participants)._come_back()
         jobs, done = [], self.browse()
         for rows, partner_id in pieces:
             if partner_id in leaving:
@@ -794,7 +808,7 @@ class UsercomChange(models.Model):
             self._park("taken_there", usercom_id=str(contact.id), partner_id=other.partner_id.id)
             return None
         if other:
-            if other._is_being_joined(account, contact.id):
+            if other._is_being_joined(account, contact):
                 self._wait(1, "busy")  # it is no more when that is done
                 return None
             # Its contact in Odoo was deleted, and somebody entered the person anew.

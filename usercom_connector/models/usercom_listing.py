@@ -1,5 +1,6 @@
 import logging
 import time
+from datetime import timedelta
 from functools import partial
 
 import psycopg2.extensions
@@ -12,10 +13,12 @@ from ..sync.pacing import BULK
 from ..tools import exchange
 from ..tools.worker_lock import worker_lock
 from .usercom_binding import Read
-from .usercom_queue import RECORDED_TOGETHER
+from .usercom_queue import RECORDED_TOGETHER, ROUND_SECONDS
 
 _logger = logging.getLogger(__name__)
 
+#: So many pages are read before they are recorded, where a pass should be short.
+READ_AHEAD = 10
 #: So long somebody who needs the poll's worker waits for another one to end its batch.
 WORKER_WAITS = 1.0
 
@@ -66,25 +69,32 @@ class UsercomListing(models.AbstractModel):
         return pages
 
     @api.model
-    def _read_page(self, account, stream, usercom, deadline):
-        """Read one page, record it, and move on to the next one. Commits.
+    def _read_page(self, account, stream, usercom, deadline, at_a_time=1):
+        """Read one page, or some, record them, and move on to the next one. Commits.
 
         A defect rests this list, and nothing else.
 
-        :return: whether it was read.
+        :return: whether all that was asked for was read.
         """
         try:
-            call, number, known_at = self._in_transaction(stream._begin_page)
+            call, target, number, known_at = self._in_transaction(stream._begin_page)
             began = consent.moment()
-            view = usercom.within(deadline, BULK)
-            [(_call, page)] = exchange.run_all([call], lambda call: call(view), deadline)
-            if isinstance(page, client.ContactPage):
-                record = partial(self._record_page, account, stream, known_at, began)
+            view, pages = usercom.within(deadline, BULK), []
+            while len(pages) < at_a_time and (not pages or target):
+                get = partial(call, view, cursor=target)
+                [(_get, page)] = exchange.run_all([get], lambda get: get(), deadline)
+                if not isinstance(page, client.ContactPage):
+                    break
+                pages.append((page, consent.moment()))
+                target = page.next
+            record = partial(self._record_page, account, stream, known_at, began)
+            for read, read_at in pages:
                 # The rest of a page is read again if this is where it ends: nothing is lost then.
-                *first, last = [*split_every(RECORDED_TOGETHER, page.contacts)] or [()]
+                *first, last = [*split_every(RECORDED_TOGETHER, read.contacts)] or [()]
                 for contacts in first:
                     self._in_transaction(partial(record, contacts))
-                self._in_transaction(partial(record, last, page, number))
+                self._in_transaction(partial(record, last, read, number, read_at))
+            if isinstance(page, client.ContactPage):
                 return True
             self._in_transaction(partial(self._settle_page_failure, account, stream, page))
         except Exception as error:
@@ -112,11 +122,15 @@ class UsercomListing(models.AbstractModel):
 
     @api.model
     def _catch_up(self, account, usercom, deadline):
-        """See all that has changed in User.com up to now, for a worker of another direction.
+        """See all that has changed in User.com before this round, for another direction's worker.
 
+        One look a round: each shows again what the round itself has created.
+
+        :param deadline: of the round.
         :return: whether that is so; ``None`` when it is not, but will be soon.
         """
-        started = consent.moment()
+        since = max(time.monotonic() - deadline + ROUND_SECONDS, 0.0)
+        started = consent.moment() - timedelta(seconds=since)
         patience = min(time.monotonic() + WORKER_WAITS, deadline)
         while True:
             with worker_lock(self.env.cr.dbname, account.id, self._direction) as mine:
@@ -133,20 +147,24 @@ class UsercomListing(models.AbstractModel):
     def _poll_up_to(self, started, account, usercom, deadline):
         stream = self.env["usercom.stream"]._of(account, "poll")
         while time.monotonic() < deadline:
-            if stream._is_resting() or not self._read_page(account, stream, usercom, deadline):
-                return False
-            if not stream.target and stream.began_at >= started:
+            if stream.known_up_to and stream.known_up_to >= started:
                 return True
+            if stream._is_resting() or not self._read_page(
+                account, stream, usercom, deadline, READ_AHEAD
+            ):
+                return False
         return None
 
     # === OUTCOMES === #
 
     @api.model
-    def _record_page(self, account, stream, known_at, began, contacts, page=None, number=0):
+    def _record_page(
+        self, account, stream, known_at, began, contacts, page=None, number=0, read_at=None
+    ):
         """Take in contacts of a page.
 
         :param known_at: from before the page was read, in the database's clock.
-        :param page: with its last contacts; then the list moves on.
+        :param page: with its last contacts, and when it was read; then the list moves on.
         :param number: of the survey that the page was read for.
         """
         creates = account.create_in_odoo and (stream.direction == "poll" or stream.creates)
@@ -169,7 +187,7 @@ class UsercomListing(models.AbstractModel):
                 page.unreadable,
                 page.unreadable + len(page.contacts),
             )
-        stream._end_page(page)
+        stream._end_page(page, read_at)
 
     @api.model
     def _in_savepoints(self, account, contacts, take):

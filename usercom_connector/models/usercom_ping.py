@@ -1,4 +1,5 @@
 import json
+import time
 from functools import partial
 
 from odoo import api, fields, models
@@ -8,6 +9,7 @@ from psycopg2.extras import Json
 
 from .. import client
 from ..sync import consent, converters, mapping, values
+from ..sync.attributes import STANDARD
 from ..sync.pacing import EDIT
 from ..tools import exchange
 from .usercom_binding import Read
@@ -16,6 +18,8 @@ from .usercom_verdict import DIFFERENT, LEFT, SAME
 
 #: So many seconds a call that may be the echo of a push waits for the push to be recorded.
 ECHO_WAITS = 10
+#: What each read shows of a contact, also where it has no value.
+STANDARD_NAMES = frozenset(attribute.name for attribute in STANDARD[mapping.CONTACT])
 
 
 class UsercomPing(models.Model):
@@ -106,9 +110,20 @@ class UsercomPing(models.Model):
         :return: a digest, or ``None`` where the call does not show all that comes in.
         """
         contact = client.Contact.from_webhook(user)
-        return contact and self._digest_of(
-            account_id, contact, is_list=isinstance(user.get("attributes"), list)
-        )
+        if contact is None:
+            return None
+        is_list = isinstance(user.get("attributes"), list)
+        account = self.env["usercom.account"].browse(account_id)
+        listed = account._absent_consents()
+        if is_list:
+            listed |= {r.attribute for r in account._consent_rules()} - {consent.UNSUBSCRIBED}
+        if any(
+            not contact.has(rule.attribute)
+            for rule in account._consent_rules()
+            if rule.attribute not in listed
+        ):
+            return None  # what it leaves out may be a "no"
+        return self._digest_of(account_id, contact, is_list=is_list)
 
     @api.model
     def _no_of_call(self, account_id, body):
@@ -141,11 +156,13 @@ class UsercomPing(models.Model):
         rules, context = self.env["usercom.account"]._reading_of(account_id)
         if context is None:
             return None
-        theirs, _notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        theirs, notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        if notices:
+            return None  # a list of which only a part is known shows more than the base
         if is_list:
             # Such a list names the custom attributes that have a value.
-            unset = [r.attribute for r in rules if not contact.has(r.attribute)]
-            theirs |= dict.fromkeys(unset)
+            names = {rule.attribute for rule in rules} - STANDARD_NAMES
+            theirs |= dict.fromkeys(name for name in names if not contact.has(name))
         if len(theirs) != len(rules):
             return None
         consents = {
@@ -163,7 +180,7 @@ class UsercomPing(models.Model):
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
-        done = len(groups)
+        started, done = time.monotonic(), len(groups)
         revisions = self._in_transaction(lambda: self._plan(account, groups))
         jobs = [subject for subject, rows in groups.items() if subject[0] != "none"]
         began = consent.moment()
@@ -173,7 +190,8 @@ class UsercomPing(models.Model):
             self._in_transaction(
                 partial(self._record, account, stream, groups, some, revisions, began)
             )
-        self._in_transaction(partial(self._adapt_batch, stream, answers))
+        seconds = time.monotonic() - started
+        self._in_transaction(partial(self._adapt_batch, stream, answers, seconds))
         return done
 
     @api.model
@@ -255,6 +273,7 @@ class UsercomPing(models.Model):
             elif (
                 binding
                 and binding.state == "linked"
+                and not binding.conflict_ids  # what is asked about may be settled by it
                 and digests == {self._digest(*binding._shown(rules))}
             ):
                 done += rows
@@ -391,17 +410,14 @@ class UsercomPing(models.Model):
                 to_create.append((contact, theirs))
             begun |= {contact.id, key}
             done += rows
-        created = self.env["res.partner"]._usercom_create(account, [t for _c, t in to_create])
-        to_link += [
-            (partner, contact, "usercom")
-            for (partner, _vals), (contact, _theirs) in zip(created, to_create, strict=True)
-        ]
+        created = self.env["res.partner"]._usercom_create(account, to_create)
+        to_link += [(partner, contact, "usercom") for partner, contact, _vals in created]
         linked = bindings._create_linked(account, to_link)
         for binding, (_partner, contact, _origin) in zip(linked, to_link, strict=True):
             reads[binding.id] = Read(binding, contact, began)
-        for partner, vals in created:
+        for partner, _contact, vals in created:
             partner._usercom_pulled(account, vals)
-        places[0] -= len(to_create)
+        places[0] -= len(created)
         return reads, done, aside
 
     @api.model
