@@ -93,6 +93,15 @@ class SyncCase(TransactionCase):
         self.env["usercom.stream"].search([]).rest_until = False
         self.forget_pace()
 
+    def said_at(self, events, moment):
+        """Date words otherwise than they were recorded, which nobody can."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE usercom_consent_event SET happened_at = %s WHERE id IN %s",
+            [moment, tuple(events.ids)],
+        )
+        events.invalidate_recordset()
+
     def forget_pace(self):
         """Drop what the limiter keeps outside of the test's transaction."""
         with closing(db_connect(self.env.cr.dbname).cursor()) as cr:
@@ -110,14 +119,6 @@ class SyncCase(TransactionCase):
     def make_partner(self, **vals):
         vals = {"name": "Jan Testowy", "email": "jan@example.com"} | vals
         return self.env["res.partner"].create(vals)
-
-    def date(self, event, moment):
-        """Have been told at another time: past Odoo, where nobody changes an event."""
-        event.flush_recordset()
-        self.env.cr.execute(
-            "UPDATE usercom_consent_event SET happened_at = %s WHERE id = %s", [moment, event.id]
-        )
-        event.invalidate_recordset()
 
     def make_linked(self, attributes=None, **vals):
         """A contact on both sides, in step, with empty queues and no calls counted."""

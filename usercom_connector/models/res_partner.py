@@ -23,13 +23,14 @@ class Snapshot:
 
     ``values`` leaves out what cannot be sent; ``notices`` say why (code and facts for
     ``usercom.sentence``). ``rules`` are the mapping as it holds for this contact, and ``context``
-    is what converting by them needs to know of it. ``employer`` is the User.com ID of the company
+    is what converting by them needs to know of it. ``consents`` map a purpose to the word about it
+    at the contact's address. ``employer`` is the User.com ID of the company
     that the contact belongs to, if it is linked, and ``may_join`` says whether that takes part.
     """
 
     rules: tuple
     context: converters.Context
-    consent: str | None
+    consents: dict
     kind: str = mapping.CONTACT
     takes_part: bool = True
     employer: str | None = None
@@ -195,21 +196,16 @@ class ResPartner(models.Model):
                 }
             )
 
-    def _usercom_keep_withdrawn(self):
+    def _usercom_keep_withdrawn(self, purpose_ids):
         """Say the "no" again where a merge has put a "yes" behind it that was another contact's."""
         self.ensure_one()
-        if self.usercom_email_consent == consent.GIVEN:
-            # sudo: nobody creates events directly; whoever may merge contacts may do this.
-            self.env["usercom.consent.event"].sudo().create(
-                {
-                    "partner_id": self.id,
-                    "address": self.email_normalized,
-                    "state": consent.WITHDRAWN,
-                    "happened_at": consent.moment(),
-                    "source": "merge",
-                    "user_id": self.env.uid,
-                }
-            )
+        purposes = self.env["usercom.consent.purpose"].browse(purpose_ids)
+        # sudo: whoever may merge contacts may do this.
+        events = self.env["usercom.consent.event"].sudo()
+        states = events._states(self, purposes)[self.id]
+        for purpose in purposes:
+            if states[purpose.id] == consent.GIVEN:
+                events._record(self, purpose, consent.WITHDRAWN, "merge")
 
     def _search_usercom_email_consent(self, operator, value):
         if operator != "in":
@@ -337,7 +333,7 @@ class ResPartner(models.Model):
         """
         # In no reader's language: what travels does not depend on who looks.
         partners = self.with_company(account.company_id or self.env.company).with_context(lang=None)
-        consents = self.env["usercom.consent.event"].sudo()._email_states(partners)  # as above
+        consents = partners._usercom_consents(account)
         context = account._context()
         participants = set(partners._usercom_take_part(account)._ids)
         rules = {
@@ -350,6 +346,7 @@ class ResPartner(models.Model):
             partner.id: partner._usercom_snapshot(
                 rules[partner._usercom_kind(), bool(partner.parent_id)],
                 replace(context, country=partner.country_id.code or context.country),
+                account,
                 consents[partner.id],
             )
             if partner.id in participants
@@ -362,7 +359,7 @@ class ResPartner(models.Model):
         for partner in partners:
             snapshot = snapshots[partner.id]
             if snapshot.kind == mapping.COMPANY:
-                snapshot.consent = None  # companies have none in User.com
+                snapshot.consents = {}  # companies have none in User.com
             else:
                 employer = employers.get(partner.parent_id.id, (None, False))
                 snapshot.employer, snapshot.may_join = employer
@@ -390,8 +387,23 @@ class ResPartner(models.Model):
             for binding in linked
         }
 
-    def _usercom_snapshot(self, rules, context, consent_state):
-        snapshot = Snapshot(rules, context, consent_state, self._usercom_kind())
+    def _usercom_consents(self, account):
+        """The words about consents that travel, at the contacts' addresses.
+
+        :return: partner id to purpose id to given, withdrawn, or ``None`` where there is no word.
+        """
+        purpose_ids = {rule.purpose for rule in account._consent_rules()}
+        purposes = self.env["usercom.consent.purpose"].browse(purpose_ids)
+        # sudo: what is sent is what counts, whoever of the contacts at the address has said it.
+        states = self.env["usercom.consent.event"].sudo()._states(self, purposes)
+        words = (consent.GIVEN, consent.WITHDRAWN)
+        return {
+            partner_id: {p: state if state in words else None for p, state in found.items()}
+            for partner_id, found in states.items()
+        }
+
+    def _usercom_snapshot(self, rules, context, account, consents):
+        snapshot = Snapshot(rules, context, consents, self._usercom_kind())
         for rule in rules:
             try:
                 raw = self._usercom_raw(rule)
@@ -402,9 +414,16 @@ class ResPartner(models.Model):
             if rule.converter == "name":
                 value = values.person_name(value, self.email)  # the address may stand in for it
             snapshot.values[rule.attribute] = value
-        if consent_state == consent.GIVEN and mapping.EMAIL.attribute not in snapshot.values:
-            snapshot.consent = None  # given for an address that does not travel
+        for rule in account._consent_rules():
+            is_given = consents.get(rule.purpose) == consent.GIVEN
+            if is_given and rule.address and not self._usercom_travels(rule.address, snapshot):
+                consents[rule.purpose] = None  # given for an address that does not travel
         return snapshot
+
+    def _usercom_travels(self, attribute, snapshot):
+        """Whether the address that consents belong to is the one that User.com gets."""
+        own = {"email": self.email_normalized, "phone_number": self.phone_sanitized}
+        return snapshot.values.get(attribute) == own[attribute]
 
     def _usercom_raw(self, rule):
         """The plain value at the end of a rule's path, as ``sync.converters`` takes it."""
@@ -459,7 +478,7 @@ class ResPartner(models.Model):
         :return: list of (contact, contact in User.com, values that it was created with).
         """
         partners = self.with_company(account.company_id or self.env.company)
-        snapshot = Snapshot(account._rules(mapping.CONTACT), account._context(), None)
+        snapshot = Snapshot(account._rules(mapping.CONTACT), account._context(), {})
         vals_list = []
         for _contact, theirs in people:
             name = theirs.get("name") or theirs.get("email") or theirs.get("phone_number")

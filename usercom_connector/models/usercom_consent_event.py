@@ -68,7 +68,8 @@ class UsercomConsentEvent(models.Model):
     )
     happened_after = fields.Datetime(
         string="Not Before",
-        help="Where the moment is not known: it lies between this one and that.",
+        help="Found by a read of User.com: said between this moment and the time of record. Of "
+        "that span a consent counts from the beginning, a withdrawal from the end.",
     )
     recorded_at = fields.Datetime("Recorded On", required=True, readonly=True)
     source = fields.Selection(
@@ -106,6 +107,7 @@ class UsercomConsentEvent(models.Model):
     digest = fields.Char(readonly=True, help="Over the facts of this event.")
 
     _address_idx = models.Index("(address, purpose_id)")
+    _withdrawn_idx = models.Index("(recorded_at) WHERE state = 'withdrawn'")
     _address_hash_idx = models.Index("(address_hash, purpose_id) WHERE address IS NULL")
 
     # === CRUD METHODS === #
@@ -169,7 +171,8 @@ class UsercomConsentEvent(models.Model):
     @api.model
     def _complete(self, vals, subjects, now):
         """The values of an event, with what is worked out when it is recorded."""
-        vals = {**self.default_get(["purpose_id", "source"]), **vals}
+        absent = {"purpose_id", "source"} - vals.keys()
+        vals = {**self.default_get(list(absent)), **vals} if absent else dict(vals)
         vals["address"] = email_normalize(vals.get("address")) or vals.get("address") or False
         vals["recorded_at"] = now
         partner_id = vals.get("partner_id")
@@ -244,6 +247,17 @@ class UsercomConsentEvent(models.Model):
         :return: partner id to purpose id to ``"given"``, ``"withdrawn"``, ``"pending"`` or ``None``
             for never asked.
         """
+        return {
+            partner_id: {purpose_id: consent.state_of(words) for purpose_id, words in own.items()}
+            for partner_id, own in self._words(partners, purposes).items()
+        }
+
+    @api.model
+    def _words(self, partners, purposes):
+        """What counts of what was said, as in :meth:`_states`.
+
+        :return: partner id to purpose id to list of (state, time).
+        """
         # In a form that is not saved yet the contact has a number only in its origin.
         keys = {
             (partner.id, purpose.id): purpose._address_of(partner) or partner._origin.id
@@ -252,17 +266,19 @@ class UsercomConsentEvent(models.Model):
             if purpose.channel not in ADDRESSES or purpose._address_of(partner)
         }
         said = self._said(set(keys.values()), purposes)
-        states = {partner.id: dict.fromkeys(purposes.ids) for partner in partners}
-        for partner in partners:
-            for purpose in purposes:
-                key = keys.get((partner.id, purpose.id))
-                own = [
+        return {
+            partner.id: {
+                purpose.id: [
                     (state, at)
-                    for owner, state, at, _event_id in said.get((purpose.id, key), ())
+                    for owner, state, at, _event_id in said.get(
+                        (purpose.id, keys.get((partner.id, purpose.id))), ()
+                    )
                     if owner == partner._origin.id or state == consent.WITHDRAWN
                 ]
-                states[partner.id][purpose.id] = consent.state_of(own)
-        return states
+                for purpose in purposes
+            }
+            for partner in partners
+        }
 
     @api.model
     def _said(self, keys, purposes):
