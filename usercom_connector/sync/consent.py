@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 GIVEN = "given"
 WITHDRAWN = "withdrawn"
@@ -54,6 +55,12 @@ def state_of(said: Iterable[tuple[str, datetime | None]]) -> str | None:
     if found := state(words):
         return found
     return PENDING if any(what == PENDING for what, _at in every) else None
+
+
+def is_blocked(said: Iterable[tuple[Any, ...]]) -> bool:
+    """Whether an address takes no mail, of what is on record about it in the order of record."""
+    states = [each[0] for each in said if each[0] in (BLOCKED, RELEASED)]
+    return states[-1:] == [BLOCKED]
 
 
 def _weight(event: Event) -> tuple[datetime, bool]:
