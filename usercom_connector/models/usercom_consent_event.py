@@ -2,14 +2,15 @@ import hashlib
 import json
 import secrets
 
+from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_datetime
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent
 from ..sync.pacing import CONSENT, EDIT
-from .usercom_consent_purpose import ADDRESSES
+from .usercom_consent_purpose import ADDRESSES, BLACKLISTS
 
 #: What the digest of an event is about. The person and the address stand outside it, so that a
 #: merge may point to another contact and an erasure may blank them, and the proof stays.
@@ -85,6 +86,7 @@ class UsercomConsentEvent(models.Model):
             ("merge", "Merge"),
             ("usercom", "User.com"),
             ("blacklist", "Blacklist"),
+            ("mailing", "Mailing list"),
             ("complaint", "Complaint"),
             ("bounce", "Bounce"),
         ],
@@ -118,7 +120,12 @@ class UsercomConsentEvent(models.Model):
             {vals["partner_id"] for vals in vals_list if vals.get("partner_id")}
         )
         now = consent.moment()
-        vals_list = [self._complete(vals, subjects, now) for vals in vals_list]
+        missing = {
+            name for name in ("purpose_id", "source") for vals in vals_list if name not in vals
+        }
+        # At installation the purpose that is the default may not be there yet.
+        defaults = self.default_get(list(missing)) if missing else {}
+        vals_list = [self._complete({**defaults, **vals}, subjects, now) for vals in vals_list]
         events = super().create(vals_list)
         # A withdrawal counts for everybody with that address, so all of them may need sending.
         withdrawn = events.filtered(lambda event: event.state == consent.WITHDRAWN)
@@ -171,8 +178,6 @@ class UsercomConsentEvent(models.Model):
     @api.model
     def _complete(self, vals, subjects, now):
         """The values of an event, with what is worked out when it is recorded."""
-        absent = {"purpose_id", "source"} - vals.keys()
-        vals = {**self.default_get(list(absent)), **vals} if absent else dict(vals)
         vals["address"] = email_normalize(vals.get("address")) or vals.get("address") or False
         vals["recorded_at"] = now
         partner_id = vals.get("partner_id")
@@ -233,7 +238,119 @@ class UsercomConsentEvent(models.Model):
         return found
 
     def _project(self):
-        """Carry new words on to where Odoo itself keeps them, once."""
+        """Carry new words on to where Odoo itself keeps them, once: its blacklists."""
+        for name, channels in BLACKLISTS.items():
+            self.env[name]._usercom_follow(
+                self.filtered(
+                    lambda event, channels=channels: (
+                        event.address
+                        and event.purpose_id.feeds_blacklist
+                        and event.purpose_id.channel in channels
+                    )
+                )
+            )
+
+    def _reason(self):
+        """Who said so, when, and where from, in a sentence, as a message."""
+        self.ensure_one()
+        facts = {
+            "who": self.partner_id.name or self.address,
+            "purpose": self.purpose_id.name,
+            "when": format_datetime(self.env, self.happened_at or self.recorded_at),
+            "where": dict(self._fields["source"]._description_selection(self.env))[self.source],
+        }
+        facts["where"] = ", ".join(filter(None, [facts["where"], self.origin, self.document]))
+        if self.state == consent.GIVEN:
+            said = self.env._("%(who)s consented to %(purpose)s on %(when)s (%(where)s).", **facts)
+        else:
+            said = self.env._(
+                "%(who)s withdrew the consent to %(purpose)s on %(when)s (%(where)s).", **facts
+            )
+        return Markup("<p>%s</p>") % said
+
+    # === OF ADDRESSES, WHOSEVER THEY ARE === #
+
+    @api.model
+    def _record_there(self, addresses, purposes, state, source, **facts):
+        """Note what was said at addresses: for every contact that has one of them now, and
+        without a contact where nobody has, so that it counts for whoever comes later.
+
+        What is so already gets no second event. However many addresses, a constant number of
+        queries.
+
+        :param addresses: each address to further values of its events.
+        """
+        # sudo: nobody creates events directly, and all contacts there are meant, also hidden ones.
+        events = self.sudo()
+        owners = events._owners(addresses, purposes)
+        said = events._said(set(addresses), purposes)
+        now = consent.moment()
+        vals_list = []
+        for purpose in purposes:
+            for address, more in addresses.items():
+                vals = {
+                    "address": address,
+                    "purpose_id": purpose.id,
+                    "state": state,
+                    "happened_at": now,
+                    "source": source,
+                    "user_id": self.env.uid,
+                    **facts,
+                    **more,
+                }
+                words = said.get((purpose.id, address), [])
+                for partner_id in owners[purpose.id].get(address, [False]):
+                    if not self._is_so(words, partner_id, state, vals["happened_at"]):
+                        vals_list.append({**vals, "partner_id": partner_id})
+        return events.create(vals_list)
+
+    @api.model
+    def _is_so(self, words, partner_id, state, at):
+        """Whether one more such event would say nothing new of a contact, or of nobody's address.
+
+        :param words: of :meth:`_said`, about the address.
+        """
+        if state in (consent.BLOCKED, consent.RELEASED):
+            return consent.is_blocked(word[1:] for word in words) == (state == consent.BLOCKED)
+        if state == consent.WITHDRAWN and any(
+            word[1] == state and word[2] and word[2] >= at for word in words
+        ):
+            return True
+        return self._heard(words, partner_id) == state
+
+    @api.model
+    def _heard(self, words, partner_id):
+        """What words at an address amount to for one contact, or for whoever gets it."""
+        return consent.state_of(
+            (word[1], word[2])
+            for word in words
+            if word[0] == (partner_id or None) or word[1] == consent.WITHDRAWN
+        )
+
+    @api.model
+    def _refused(self, addresses, purposes):
+        """(purpose id, address) where a contact there, or whoever gets it, has said no."""
+        # sudo: a "no" counts, whoever may see the contact.
+        events = self.sudo()
+        owners = events._owners(addresses, purposes)
+        return {
+            (purpose_id, address)
+            for (purpose_id, address), words in events._said(set(addresses), purposes).items()
+            if any(
+                self._heard(words, partner_id) == consent.WITHDRAWN
+                for partner_id in owners[purpose_id].get(address, [False])
+            )
+        }
+
+    @api.model
+    def _owners(self, addresses, purposes):
+        """Purpose id to address to the ids of all contacts that have it."""
+        partners = self.env["res.partner"].with_context(active_test=False)
+        found = {}
+        for name in {ADDRESSES[purpose.channel] for purpose in purposes}:
+            having = partners.search_fetch([(name, "in", list(addresses))], [name])
+            found[name] = {key: there.ids for key, there in having.grouped(name).items()}
+        return {purpose.id: found[ADDRESSES[purpose.channel]] for purpose in purposes}
 
     # === WHAT THEY AMOUNT TO === #
 
