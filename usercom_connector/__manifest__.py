@@ -27,6 +27,8 @@
         "views/usercom_verdict_views.xml",
         "views/res_partner_views.xml",
         "views/res_config_settings_views.xml",
+        "views/usercom_consent_views.xml",
+        "views/usercom_consent_proof.xml",
         "views/usercom_menus.xml",
     ],
     "images": ["static/description/main_screenshot.png"],

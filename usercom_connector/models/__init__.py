@@ -11,6 +11,8 @@ from . import usercom_consent_purpose
 from . import usercom_consent_text
 from . import usercom_consent_attribute
 from . import usercom_consent_event
+from . import usercom_consent_seal
+from . import usercom_consent_proof
 from . import usercom_queue
 from . import usercom_listing
 from . import usercom_change

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 #: Channel to the field of a contact that holds the address which a consent belongs to. Consents of
 #: the other channels belong to the contact itself.
@@ -42,6 +43,19 @@ class UsercomConsentPurpose(models.Model):
     )
     text_ids = fields.One2many("usercom.consent.text", "purpose_id", "Legal Texts")
     attribute_ids = fields.One2many("usercom.consent.attribute", "purpose_id", "In User.com")
+
+    def write(self, vals):
+        # sudo: whether anybody said anything, not who
+        events = self.env["usercom.consent.event"].sudo()
+        moved = self.filtered(lambda purpose: vals.get("channel", purpose.channel) != purpose.channel)
+        if moved and events.search_count([("purpose_id", "in", moved.ids)], limit=1):
+            raise UserError(
+                self.env._(
+                    "People have answered for this channel already, and their words stay what they "
+                    "were. Add another purpose for another channel."
+                )
+            )
+        return super().write(vals)
 
     @api.model
     def _email(self):
