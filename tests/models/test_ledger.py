@@ -204,12 +204,8 @@ class TestTampering(LedgerCase):
             self.assertRaises(errors.RestrictViolation),
             self.env.cr.savepoint(),
         ):
-            self.env.cr.execute(
-                "DELETE FROM usercom_consent_event WHERE id = %s", [self.event.id]
-            )
-        self.sql(
-            "DELETE FROM usercom_consent_seal_event_rel WHERE event_id = %s", self.event.id
-        )
+            self.env.cr.execute("DELETE FROM usercom_consent_event WHERE id = %s", [self.event.id])
+        self.sql("DELETE FROM usercom_consent_seal_event_rel WHERE event_id = %s", self.event.id)
         self.sql("DELETE FROM usercom_consent_event WHERE id = %s", self.event.id)
         [sentence] = self.found()
         self.assertIn("Seal 1 of ", sentence)
@@ -463,9 +459,7 @@ class TestRoles(LedgerCase):
                         call()
                 self.env.invalidate_all()
             if name in ("user", "manager", "admin"):
-                result = self.events.with_user(user).load(
-                    ["id", "state"], [["", "given"]]
-                )
+                result = self.events.with_user(user).load(["id", "state"], [["", "given"]])
                 self.assertFalse(result["ids"])
         self.assertEqual(self.event.state, GIVEN)
         self.assertEqual(self.check(), [])
@@ -502,9 +496,9 @@ class TestRoles(LedgerCase):
                 lambda u=user: list(self.seals.with_user(u)._export()),
                 lambda u=user: self.seals.with_user(u).action_verify(),
                 lambda u=user: self.seals.with_user(u).search([]),
-                lambda u=user: self.env["usercom.consent.proof"]
-                .with_user(u)
-                ._of(self.partner.with_user(u)),
+                lambda u=user: (
+                    self.env["usercom.consent.proof"].with_user(u)._of(self.partner.with_user(u))
+                ),
                 lambda u=user: self.partner.with_user(u).action_usercom_erase(),
             ):
                 with self.assertRaises(AccessError):
@@ -570,3 +564,28 @@ class TestProof(LedgerCase):
         self.record(one, WITHDRAWN)
         [line] = self.env["usercom.consent.proof"]._of(other)["events"]
         self.assertEqual(line["facts"]["state"], WITHDRAWN)
+
+
+class TestPrivacyLookup(LedgerCase):
+    """By the glue addon, which is installed where Odoo's privacy lookup is."""
+
+    def test_takes_the_person_out(self):
+        partner = self.contact()
+        events = self.record(partner, ip="192.0.2.1") | self.record(partner, WITHDRAWN)
+        events |= self.events.create({"address": "jan@example.com", "state": WITHDRAWN})
+        other = self.record(self.contact("ola"))
+        wizard = self.env["privacy.lookup.wizard"].create(
+            {"name": "Jan", "email": "jan@example.com"}
+        )
+        wizard.action_lookup()
+        lines = wizard.line_ids.filtered(lambda line: line.res_model == events._name)
+        self.assertEqual(sorted(lines.mapped("res_id")), events.ids)
+        (
+            lines | wizard.line_ids.filtered(lambda x: x.res_model == "res.partner")
+        ).action_unlink_all()
+        self.env.invalidate_all()
+        self.assertFalse(partner.exists())
+        self.assertFalse(any(events.mapped("address")) or events.partner_id)
+        self.assertEqual(other.address, "ola@example.com")
+        self.assertEqual(self.check(), [])
+        self.assertEqual(self.contact().usercom_email_consent, WITHDRAWN)

@@ -118,7 +118,6 @@ class UsercomConsentEvent(models.Model):
         "usercom_consent_seal_event_rel",
         "event_id",
         "seal_id",
-        "Seal",
         readonly=True,
         copy=False,
         groups=MANAGER,
@@ -289,7 +288,8 @@ class UsercomConsentEvent(models.Model):
             )
         )
         texts = self.env["usercom.consent.text"].sudo()  # sudo: only their hashes are compared
-        hashes = {text.id: text._hash() for text in texts.search([])}
+        texts = texts.browse({row["text_id"] for row in rows if row["text_id"]})
+        hashes = {text.id: text._hash() for text in texts}
         # A merge gives a contact several subjects, but nothing gives a subject several contacts.
         torn = self.env.execute_query(
             SQL(
@@ -339,13 +339,14 @@ class UsercomConsentEvent(models.Model):
 
     # === ERASURE === #
 
-    @api.model
     def _erase(self, partners):
-        """Take these contacts out of their events, which stay and still verify.
+        """Take these contacts out of their events, and the address out of these events.
 
-        So do events of nobody at their addresses, unless another contact has the address. What
-        goes stands outside the digest. A "no" goes on counting, by the hash of the address: for
-        whoever has it, it is said again.
+        So is done with events of nobody at the contacts' addresses, unless another contact has the
+        address. The events stay and verify, because what goes stands outside the digest. A "no"
+        goes on counting by the hash of the address.
+
+        :return: others at these addresses, to be passed to :meth:`_recall`.
         """
         self.flush_model()
         users = self.env["res.users"].sudo().with_context(active_test=False)  # sudo: as _record
@@ -359,11 +360,12 @@ class UsercomConsentEvent(models.Model):
                        user_id = CASE WHEN user_id IN %(users)s THEN NULL ELSE user_id END,
                        create_uid = CASE WHEN create_uid IN %(users)s THEN NULL ELSE create_uid END,
                        write_uid = CASE WHEN write_uid IN %(users)s THEN NULL ELSE write_uid END
-                 WHERE partner_id IN %(partners)s
+                 WHERE id IN %(events)s OR partner_id IN %(partners)s
                     OR (partner_id IS NULL AND address IN %(addresses)s)
              RETURNING id
                 """,
                 users=tuple(users.ids) or (0,),
+                events=tuple(self.ids) or (0,),
                 partners=tuple(partners.ids) or (0,),
                 addresses=tuple(left) or ("",),
             )

@@ -22,8 +22,8 @@ class UsercomConsentProof(models.AbstractModel):
         partner.check_access("read")
         # sudo: whoever may see the contact and the ledger sees all that counts for the contact
         events = self.env["usercom.consent.event"].sudo()
-        purposes = self.env["usercom.consent.purpose"].sudo().with_context(active_test=False)
-        purposes = purposes.search([])
+        purposes = self.env["usercom.consent.purpose"].sudo()
+        purposes = purposes.search([("active", "in", (True, False))])
         domain = Domain("partner_id", "=", partner.id)
         for purpose in purposes.filtered(lambda purpose: purpose.channel in ADDRESSES):
             if address := purpose._address_of(partner):

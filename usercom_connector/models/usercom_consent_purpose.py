@@ -47,7 +47,9 @@ class UsercomConsentPurpose(models.Model):
     def write(self, vals):
         # sudo: whether anybody said anything, not who
         events = self.env["usercom.consent.event"].sudo()
-        moved = self.filtered(lambda purpose: vals.get("channel", purpose.channel) != purpose.channel)
+        moved = self.filtered(
+            lambda purpose: vals.get("channel", purpose.channel) != purpose.channel
+        )
         if moved and events.search_count([("purpose_id", "in", moved.ids)], limit=1):
             raise UserError(
                 self.env._(

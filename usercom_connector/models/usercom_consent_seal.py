@@ -221,7 +221,7 @@ class UsercomConsentSeal(models.Model):
     @api.model
     def _wrong_seals(self):
         expected = 1
-        for seal in self.search([], order="number"):
+        for seal in self.search([("number", ">", 0)], order="number"):
             if seal.number != expected:
                 yield self._say_missing(expected, seal.number - 1)
             elif seal.previous_id.number != expected - 1:
@@ -310,7 +310,9 @@ class UsercomConsentSeal(models.Model):
         events._require_manager()
         proof = self.env["usercom.consent.proof"]
         last = 0
-        while batch := events.sudo().search([("id", ">", last)], order="id", limit=EXPORTED_TOGETHER):
+        while batch := events.sudo().search(
+            [("id", ">", last)], order="id", limit=EXPORTED_TOGETHER
+        ):
             seen = batch.sudo(False)._filtered_access("read")
             for event in batch:
                 if event in seen:
@@ -319,7 +321,7 @@ class UsercomConsentSeal(models.Model):
                     yield {"event": {"id": event.id, "digest": event.digest}}
             last = batch[-1].id
             self.env.invalidate_all()
-        for seal in self.search([], order="number"):
+        for seal in self.search([("number", ">", 0)], order="number"):
             yield {
                 "seal": {
                     **self._facts(seal, seal.previous_id.digest),
