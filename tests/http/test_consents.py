@@ -96,6 +96,14 @@ class TestConsents(HttpCase):
         self.assertEqual(hashlib.sha256(sealed.encode()).hexdigest(), seal["content"])
         self.assertEqual(seal.pop("digest"), digest_of(seal))
 
+    def test_button_that_verifies(self):
+        self.sign_in("manager")
+        button = {"model": "usercom.consent.seal", "method": "action_verify", "kwargs": {}}
+        action = self.make_jsonrpc_request(
+            "/web/dataset/call_button/usercom.consent.seal/action_verify", {**button, "args": [[]]}
+        )
+        self.assertEqual(action["params"]["title"], "The ledger is as it was recorded")
+
     def test_export_of_other_companies(self):
         self.partner.company_id = self.env["res.company"].create({"name": "Other"})
         self.sign_in("manager")

@@ -265,7 +265,6 @@ class UsercomConsentSeal(models.Model):
             return self.env._("Seal %s is missing.", first)
         return self.env._("Seals %(first)s to %(last)s are missing.", first=first, last=last)
 
-    @api.model
     def action_verify(self):
         self.env["usercom.consent.event"]._require_manager()
         # sudo: all is verified, also what belongs to companies that this manager does not see
