@@ -30,6 +30,8 @@
         "views/res_partner_views.xml",
         "views/portal_templates.xml",
         "views/res_config_settings_views.xml",
+        "views/usercom_consent_views.xml",
+        "views/usercom_consent_proof.xml",
         "views/usercom_menus.xml",
     ],
     "images": ["static/description/main_screenshot.png"],

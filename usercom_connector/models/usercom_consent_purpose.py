@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 #: Channel to the field of a contact that holds the address which a consent belongs to. Consents of
 #: the other channels belong to the contact itself.
@@ -52,6 +53,18 @@ class UsercomConsentPurpose(models.Model):
         return purposes
 
     def write(self, vals):
+        # sudo: whether anybody said anything, not who
+        events = self.env["usercom.consent.event"].sudo()
+        moved = self.filtered(
+            lambda purpose: vals.get("channel", purpose.channel) != purpose.channel
+        )
+        if moved and events.search_count([("purpose_id", "in", moved.ids)], limit=1):
+            raise UserError(
+                self.env._(
+                    "People have answered for this channel already, and their words stay what they "
+                    "were. Add another purpose for another channel."
+                )
+            )
         result = super().write(vals)
         if vals.keys() & {"active", "channel", "sequence"}:
             self.env["usercom.account"]._forget_cached()
