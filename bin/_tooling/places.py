@@ -8,6 +8,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ADDON = CHECKOUT / "usercom_connector"
+#: Addons that join the addon with others of Odoo's, in the order in which they build on each other.
+GLUE = (CHECKOUT / "usercom_connector_mass_mailing",)
 LOCK_FILE = CHECKOUT / "requirements.lock"
 
 

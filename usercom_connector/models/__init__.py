@@ -11,6 +11,12 @@ from . import usercom_consent_purpose
 from . import usercom_consent_text
 from . import usercom_consent_attribute
 from . import usercom_consent_event
+from . import usercom_consent_standing
+from . import usercom_blacklist
+from . import mail_blacklist
+from . import phone_blacklist
+from . import usercom_consent_seal
+from . import usercom_consent_proof
 from . import usercom_queue
 from . import usercom_listing
 from . import usercom_change
@@ -20,5 +26,6 @@ from . import usercom_attribute
 from . import usercom_mapping
 from . import usercom_mapping_choice
 from . import res_partner
+from . import res_partner_consent
 from . import res_config_settings
 from . import res_country_state

@@ -4,17 +4,19 @@ from itertools import compress
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
-from odoo.tools import SQL
 
 from ..sync import consent, converters, mapping, values
 from ..sync.pacing import EDIT
 from .usercom_binding import AWAKE
+from .usercom_consent_standing import HINDERED, NEVER, OPEN
 
 #: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
 #: is captured besides (``usercom.account._captured_fields``).
 ALWAYS_CAPTURED = frozenset(
     {"active", "is_company", "type", "company_id", "parent_id", "partner_share", "email", "phone"}
 )
+#: What the addresses that consents belong to are worked out from.
+ADDRESS_FIELDS = frozenset({"email", "phone", "country_id"})
 
 
 @dataclass
@@ -59,7 +61,11 @@ class ResPartner(models.Model):
         "Needs Attention", compute="_compute_usercom", groups="base.group_user"
     )
     usercom_email_consent = fields.Selection(
-        [(consent.GIVEN, "Given"), (consent.WITHDRAWN, "Withdrawn")],
+        [
+            (consent.GIVEN, "Given"),
+            (consent.WITHDRAWN, "Withdrawn"),
+            (consent.PENDING, "Waits for confirmation"),
+        ],
         "E-mail Consent",
         compute="_compute_usercom_email_consent",
         inverse="_inverse_usercom_email_consent",
@@ -163,7 +169,7 @@ class ResPartner(models.Model):
         for partner, state in wanted.items():
             if (state or None) == states[partner.id]:
                 continue
-            if not state:
+            if state not in (consent.GIVEN, consent.WITHDRAWN):
                 raise ValidationError(
                     self.env._(
                         "A consent is on record and cannot be made unasked. If the person said "
@@ -206,38 +212,16 @@ class ResPartner(models.Model):
     def _search_usercom_email_consent(self, operator, value):
         if operator != "in":
             return NotImplemented
-        # sudo: as in the compute. Same weights as ``sync.consent.state``.
-        self.env["usercom.consent.event"].flush_model()
-        self.flush_model(["email_normalized"])
-        latest = SQL(
-            """
-            SELECT DISTINCT ON (contact.id) contact.id, event.state
-              FROM usercom_consent_event AS event
-              JOIN res_partner AS contact
-                ON contact.email_normalized = event.address
-               AND (event.partner_id = contact.id OR event.state = %(withdrawn)s)
-             WHERE event.purpose_id = %(purpose)s AND event.state IN (%(given)s, %(withdrawn)s)
-          ORDER BY contact.id, COALESCE(event.happened_at, '-infinity') DESC,
-                   (event.state = %(withdrawn)s) DESC
-            """,
-            purpose=self.env["usercom.consent.purpose"]._email().id,
-            given=consent.GIVEN,
-            withdrawn=consent.WITHDRAWN,
-        )
-        states = [state for state in value if state]
-        domain = Domain.FALSE
-        if states:
-            found = SQL("(SELECT id FROM (%s) AS word WHERE state IN %s)", latest, tuple(states))
-            domain |= Domain("id", "in", found)
-        if False in value:
-            domain |= Domain("id", "not in", SQL("(SELECT id FROM (%s) AS word)", latest))
-        return domain
+        names = {consent.GIVEN: [OPEN, HINDERED], False: [NEVER]}
+        standings = {name for state in value for name in names.get(state, [state])}
+        return Domain("usercom_email_standing", "in", standings)
 
     # === CRUD METHODS === #
 
     @api.model_create_multi
     def create(self, vals_list):
         partners = super().create(vals_list)
+        self.env["usercom.consent.event"]._recall(partners)
         partners._usercom_enqueue()
         return partners
 
@@ -247,6 +231,8 @@ class ResPartner(models.Model):
         captured = self.env["usercom.account"]._captured_fields().intersection(vals)
         if any(self._fields[name].type in ("many2many", "one2many") for name in captured):
             self._usercom_enqueue()
+        if not vals.keys().isdisjoint(ADDRESS_FIELDS):
+            self.env["usercom.consent.event"]._recall(self)
         return result
 
     def _write_multi(self, vals_list):
@@ -263,14 +249,33 @@ class ResPartner(models.Model):
 
     def unlink(self):
         # What stays of a deleted contact is that it must not come back, and the words about its
-        # consents with the address they are about.
+        # consents without the person, with the keyed hash of the address they are about.
         # sudo: whoever may delete a contact need not be allowed to see the account's bindings.
         bindings = self.env["usercom.binding"].sudo().search([("partner_id", "in", self.ids)])
         bindings._leave_deleted()
         # Its people lose their employer by a foreign key, past ``write``.
         self.with_context(active_test=False).child_ids._usercom_enqueue()
         self._usercom_enqueue()  # the push finds nobody, and drops what waits for this contact
-        return super().unlink()
+        events = self.env["usercom.consent.event"]
+        others = events._erase(self)
+        result = super().unlink()
+        events._recall(others)  # a "no" of who is gone counts for who is there
+        return result
+
+    def action_usercom_erase(self):
+        """Take the person out of the ledger; the contact itself stays."""
+        events = self.env["usercom.consent.event"]
+        events._require_manager()
+        self.check_access("write")
+        events._recall(self | events._erase(self))
+
+    def action_usercom_proof(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_url",
+            "url": f"/usercom/consents/proof/{self.id}",
+            "target": "new",
+        }
 
     # === HOOKS === #
     # For addons that build on this one; docs/developers.md says more, with an example of each. They

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from .values import boolean
 
@@ -60,11 +61,28 @@ def state(events: Iterable[Event]) -> str | None:
 
 def state_of(said: Iterable[tuple[str, datetime | None]]) -> str | None:
     """As :func:`state`, of (state, time) as they are on record; pending where there is no word."""
+    found = latest(said)
+    return found[0] if found else None
+
+
+def latest(said: Iterable[tuple[Any, ...]]) -> tuple[Any, ...] | None:
+    """Of what is on record, (state, time, ...) each, the one that counts: the latest word.
+
+    Pending counts where there is no word.
+    """
     every = list(said)
-    words = [Event(what == GIVEN, at) for what, at in every if what in (GIVEN, WITHDRAWN)]
-    if found := state(words):
-        return found
-    return PENDING if any(what == PENDING for what, _at in every) else None
+    words = [each for each in every if each[0] in (GIVEN, WITHDRAWN)]
+    return max(
+        words or [each for each in every if each[0] == PENDING],
+        key=lambda each: _weight(Event(each[0] == GIVEN, each[1])),
+        default=None,
+    )
+
+
+def is_blocked(said: Iterable[tuple[Any, ...]]) -> bool:
+    """Whether an address takes no mail, of what is on record about it in the order of record."""
+    states = [each[0] for each in said if each[0] in (BLOCKED, RELEASED)]
+    return states[-1:] == [BLOCKED]
 
 
 def lowers(said: Iterable[tuple[str, datetime | None]], at: datetime) -> bool:
