@@ -9,7 +9,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 ADDON = CHECKOUT / "usercom_connector"
 #: Addons that join the addon with others of Odoo's, in the order in which they build on each other.
-GLUE = (CHECKOUT / "usercom_connector_mass_mailing",)
+GLUE = (
+    CHECKOUT / "usercom_connector_mass_mailing",
+    CHECKOUT / "usercom_connector_privacy_lookup",
+)
 LOCK_FILE = CHECKOUT / "requirements.lock"
 
 
