@@ -704,6 +704,16 @@ class TestSaidByACall(PurposeCase):
             self.pull()
             self.assertEqual(self.states(partner), {"email": GIVEN, "sms": GIVEN})
 
+    def test_we_never_wrote_a_yes(self):
+        partner = self.make_linked({"email_consent": True})
+        self.sync(partner)
+        number = int(partner.usercom_id)
+        self.sim.edit_contact(number, attributes={"email_consent": False})
+        self.called(partner, self.body(partner, moment(), email_consent=False))
+        self.pull()
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN})
+        self.assertFalse(self.env["usercom.ping"].search([]))
+
     def test_undated(self):
         partner, now = self.written()
         for timestamp in (None, "", "yesterday", 5, {}):

@@ -1086,7 +1086,7 @@ class UsercomBinding(models.Model):
         suspects = [
             (binding, rule, at)
             for binding, names, at in calls
-            if binding.partner_id and consent.may_be_hidden(at, binding.yes_written_at)
+            if binding.partner_id and consent.may_be_hidden(at, binding.yes_written_at or None)
             for rule in binding._consent_rules()
             # Where it was no before, it tells nothing new.
             if rule.attribute in names and (binding.base_usercom or {}).get(rule.key) is not False
