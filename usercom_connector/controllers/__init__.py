@@ -1,1 +1,2 @@
 from . import usercom_connector
+from . import usercom_visitor

@@ -79,6 +79,12 @@ class UsercomBinding(models.Model):
     send_custom_id = fields.Boolean(
         readonly=True, help="The contact was in User.com without a User ID; it gets ours."
     )
+    custom_id_there = fields.Char(
+        readonly=True, help="The User ID that User.com has, as it was last written or seen there."
+    )
+    is_awaited = fields.Boolean(
+        readonly=True, help="The person is on the website: the User ID goes without anything else."
+    )
     address_hash = fields.Char(
         readonly=True,
         help="Of the address of a contact that was deleted in Odoo, keyed: nobody can guess it.",
@@ -583,14 +589,18 @@ class UsercomBinding(models.Model):
             to_send = None
         body = converters.payload(snapshot.rules, outgoing, snapshot.context)
         merges = (self.state == "linked" and self.merge_ids) or ()
-        if self.state == "linked" and not body and to_send is None and not merges:
+        sends_id = bool(self.usercom_id) and self.send_custom_id
+        awaited = sends_id and self.is_awaited
+        is_idle = self.state == "linked" and to_send is None and not merges and not awaited
+        if is_idle and not body:
             return None
         body, dropped, altered = self._payload(snapshot, body)
         outgoing = {name: value for name, value in outgoing.items() if name not in dropped}
-        if self.state == "linked" and not body and to_send is None and not merges:
+        if is_idle and not body:
             return None
-        if self.usercom_id and self.send_custom_id:
-            body["custom_id"] = self.custom_id  # goes along, and costs no call of its own
+        if sends_id:
+            # Goes along, and costs no call of its own unless the person is on the website.
+            body["custom_id"] = self.custom_id
         reads_first = [r for r in snapshot.rules if r.attribute in outgoing and r.reads_first]
         return PushJob(
             partner_id=self.partner_id.id,
@@ -735,6 +745,8 @@ class UsercomBinding(models.Model):
             }
             if sent.custom_id:
                 vals["send_custom_id"] = False
+        if not job.usercom_id and sent.contact is None:
+            vals["custom_id_there"] = self.custom_id  # it was created, or found, by this
         self.write(vals | {"base_odoo": base_odoo, "base_usercom": base_usercom})
         if settles:
             self._note_unsent(snapshot, refusals)
@@ -779,6 +791,11 @@ class UsercomBinding(models.Model):
         ]
         return bool(self.search_count([*domain, ("write_date", ">", since)], limit=1))
 
+    def _confirmed_id(self):
+        """The User ID by which User.com knows the contact, if it is really there."""
+        is_there = self.state == "linked" and self.custom_id_there == self.custom_id
+        return self.custom_id if is_there else False
+
     def _is_in_flight(self):
         """Whether a call is under way that writes to this contact, or its answer was lost."""
         return merge.UNANSWERED in (self.base_odoo or {}).values()
@@ -797,6 +814,7 @@ class UsercomBinding(models.Model):
             self.state == "linked"
             and self.usercom_id == str(contact.id)
             and contact.custom_id in (None, self.custom_id)
+            and contact.custom_id in (None, self.custom_id_there)
             and not (contact.custom_id and self.send_custom_id)
             and all(name in base and base[name] == value for name, value in theirs.items())
             and agreed in (None, base.get(mapping.EMAIL_CONSENT))
@@ -907,6 +925,8 @@ class UsercomBinding(models.Model):
             vals["send_custom_id"] = False
             if custom_id != self.custom_id and not self._other_with("custom_id", custom_id):
                 vals["custom_id"] = custom_id
+        if read.contact.has("custom_id") and (custom_id or False) != self.custom_id_there:
+            vals["custom_id_there"] = custom_id
         if merged.base_odoo != self.base_odoo or merged.base_usercom != self.base_usercom:
             vals |= {
                 "base_odoo": merged.base_odoo,

@@ -30,6 +30,7 @@ class FieldRule:
     the other side's. ``limit`` is the longest text that User.com takes (usercom-api.md, section
     1.4), ``too_long`` what happens to a longer one. ``choices`` pairs Odoo's values with those of
     User.com's choice list, ``unknown`` says what happens to a value that is in none of the pairs.
+    ``on_web`` says whether the widget on web pages gives the value.
     """
 
     attribute: str
@@ -46,6 +47,7 @@ class FieldRule:
     choices: tuple[tuple[str, str], ...] = ()
     unknown: str = SKIP
     multiple: bool = False
+    on_web: bool = False
     line_id: int = 0
 
     @property

@@ -271,7 +271,7 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
     if job.consent is not None:
         body[mapping.EMAIL_CONSENT] = job.consent
     if fresh is not None and not body:
-        return Sent(str(fresh.id), fresh, {}, None, {}, written=False)
+        return Sent(str(fresh.id), fresh, {}, None, {}, custom_id=False, written=False)
     refused: dict[str, str] = {}
     try:
         answer = _write(usercom, job, body)
