@@ -256,7 +256,7 @@ class TestValues(WidgetCase):
 
     def test_nothing_of_who_takes_no_part(self):
         partner = self.make_linked()
-        self.account.participant_domain = "[('id', '!=', %d)]" % partner.id
+        self.account.participant_domain = f"[('id', '!=', {partner.id})]"
         self.assertEqual(self.told(partner), {})
 
     def test_nobody_becomes_a_contact_by_visiting(self):
