@@ -12,6 +12,7 @@
         "security/ir.model.access.csv",
         "data/ir_cron.xml",
         "data/mail_activity_type.xml",
+        "data/usercom_consent_purpose.xml",
         "data/usercom_mapping.xml",
         "views/usercom_mapping_views.xml",
         "views/usercom_attribute_views.xml",

@@ -2,8 +2,11 @@
 
 import hashlib
 import threading
+import time
 from unittest.mock import patch
 
+from odoo import fields
+from odoo.addons.usercom_connector.models import usercom_listing, usercom_queue
 from odoo.addons.usercom_connector.tools import exchange
 from odoo.addons.usercom_connector.tools.worker_lock import worker_lock
 from odoo.exceptions import UserError
@@ -193,8 +196,11 @@ class TestExport(SurveyCase):
         self.assertEqual(len(self.bindings()), len(partners))
         self.assertFalse(self.gets())
 
-    def test_who_appears_during_the_export_is_linked(self):
-        partners = self.make_people(120)
+    def appear_during_the_export(self, partners, seconds=0.0):
+        """Export contacts, and have the 60th and the 110th come to User.com with the first call.
+
+        :param seconds: that this call takes.
+        """
         self.export()
         self.pull()  # the list is read: none of them is there
         late = []
@@ -205,6 +211,7 @@ class TestExport(SurveyCase):
                 late.extend(
                     self.sim.add_contact(email=partners[i].email, status="user") for i in (60, 110)
                 )
+                time.sleep(seconds)
             finally:
                 self.sim.release()
 
@@ -213,6 +220,15 @@ class TestExport(SurveyCase):
         thread.start()
         self.run_all()
         thread.join()
+        return late
+
+    def test_who_appears_during_the_export_is_linked(self):
+        partners = self.make_people(120)
+        with (
+            patch.object(usercom_queue, "ROUND_SECONDS", 0.5),
+            patch.object(usercom_listing, "ROUND_SECONDS", 0.5),
+        ):
+            late = self.appear_during_the_export(partners, seconds=0.6)
         self.assertFalse(self.changes())
         emails = [contact["email"] for contact in self.sim.contacts()]
         self.assertEqual(len(emails), len(set(emails)))
@@ -221,6 +237,15 @@ class TestExport(SurveyCase):
             [self.binding(partners[i]).usercom_id for i in (60, 110)],
             [str(contact["id"]) for contact in late],
         )
+
+    def test_who_appears_within_a_round_of_the_export_is_asked_about(self):
+        """Each look shows again what was created, so there is one a round."""
+        partners = self.make_people(120)
+        late = self.appear_during_the_export(partners)
+        self.account._stream("poll").due_at = fields.Datetime.now()
+        self.pull()
+        asked = {ping.value: ping.problem_code for ping in self.env["usercom.ping"].search([])}
+        self.assertEqual(asked, {str(contact["id"]): "taken_here" for contact in late})
 
     def test_whose_namesake_appears_is_looked_up(self):
         """A visitor is linked by no list, but nobody gets a second profile beside one."""

@@ -7,6 +7,9 @@ from . import usercom_binding
 from . import usercom_conflict
 from . import usercom_verdict
 from . import usercom_directory
+from . import usercom_consent_purpose
+from . import usercom_consent_text
+from . import usercom_consent_attribute
 from . import usercom_consent_event
 from . import usercom_queue
 from . import usercom_listing

@@ -146,7 +146,7 @@ class ResPartner(models.Model):
     def _compute_usercom_email_consent(self):
         # sudo: the state is for everybody who may read the contact, also where a withdrawal was
         # said by another contact with the same address.
-        states = self.env["usercom.consent.event"].sudo()._states(self)
+        states = self.env["usercom.consent.event"].sudo()._email_states(self)
         for partner in self:
             partner.usercom_email_consent = states[partner.id]
 
@@ -155,7 +155,7 @@ class ResPartner(models.Model):
         # sudo: people record consents by way of the contact that they may write, and nobody
         # creates events directly.
         events = self.env["usercom.consent.event"].sudo()
-        states = events._states(self)
+        states = events._email_states(self)
         for partner, state in wanted.items():
             if (state or None) == states[partner.id]:
                 continue
@@ -217,10 +217,12 @@ class ResPartner(models.Model):
               JOIN res_partner AS contact
                 ON contact.email_normalized = event.address
                AND (event.partner_id = contact.id OR event.state = %(withdrawn)s)
-             WHERE event.purpose = 'email'
+             WHERE event.purpose_id = %(purpose)s AND event.state IN (%(given)s, %(withdrawn)s)
           ORDER BY contact.id, COALESCE(event.happened_at, '-infinity') DESC,
                    (event.state = %(withdrawn)s) DESC
             """,
+            purpose=self.env["usercom.consent.purpose"]._email().id,
+            given=consent.GIVEN,
             withdrawn=consent.WITHDRAWN,
         )
         states = [state for state in value if state]
@@ -350,7 +352,7 @@ class ResPartner(models.Model):
         :return: partner id to :class:`Snapshot`.
         """
         partners = self.with_company(account.company_id or self.env.company)
-        consents = self.env["usercom.consent.event"].sudo()._states(partners)  # as in the compute
+        consents = self.env["usercom.consent.event"].sudo()._email_states(partners)  # as above
         context = account._context()
         participants = set(partners._usercom_take_part(account)._ids)
         rules = {

@@ -223,7 +223,7 @@ class UsercomBinding(models.Model):
         found = {binding.id: snapshots.get(binding.partner_id.id) for binding in self}
         if asleep := self.filtered(lambda binding: binding._is_asleep()):
             # sudo: as in ``res.partner._usercom_snapshots``.
-            states = self.env["usercom.consent.event"].sudo()._states(asleep.partner_id)
+            states = self.env["usercom.consent.event"].sudo()._email_states(asleep.partner_id)
             for binding in asleep:
                 is_person = binding.kind == mapping.CONTACT
                 found[binding.id] = replace(

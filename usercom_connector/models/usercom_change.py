@@ -19,8 +19,8 @@ from .usercom_verdict import SAME
 #: Marks what waits for a survey that has not begun.
 NEXT_SURVEY = -1
 #: So many contacts are created at a time that a survey has not met: whoever appears in User.com
-#: after the look at what has changed there, and before the call, is not noticed.
-SURVEYED_TOGETHER = 400
+#: after the look at what has changed there, once a round, and before the call, is not noticed.
+SURVEYED_TOGETHER = 800
 #: A failing list of companies is not begun anew for so many seconds, if only it itself wants it.
 LIST_WAITS = 600
 
@@ -298,7 +298,7 @@ class UsercomChange(models.Model):
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
-        done = len(groups)
+        started, done = time.monotonic(), len(groups)
         jobs = self._in_transaction(lambda: self._plan(account, groups))
         jobs, unlisted = self._in_transaction(partial(self._seek_companies, account, stream, jobs))
         jobs = self._bind_unknown(account, stream, usercom, jobs, deadline)
@@ -317,7 +317,8 @@ class UsercomChange(models.Model):
         answers = exchange.by_contact(answers)
         for some in split_every(RECORDED_TOGETHER, answers):
             members += self._in_transaction(partial(self._record, account, stream, some, began))
-        self._in_transaction(partial(self._adapt_batch, stream, answers))
+        seconds = time.monotonic() - started
+        self._in_transaction(partial(self._adapt_batch, stream, answers, seconds))
         if self._in_transaction(lambda: stream._is_resting() or not account._may_run()):
             return done
         answers = exchange.run_all(

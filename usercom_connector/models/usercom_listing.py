@@ -1,5 +1,6 @@
 import logging
 import time
+from datetime import timedelta
 from functools import partial
 
 import psycopg2.extensions
@@ -12,7 +13,7 @@ from ..sync.pacing import BULK
 from ..tools import exchange
 from ..tools.worker_lock import worker_lock
 from .usercom_binding import Read
-from .usercom_queue import RECORDED_TOGETHER
+from .usercom_queue import RECORDED_TOGETHER, ROUND_SECONDS
 
 _logger = logging.getLogger(__name__)
 
@@ -112,11 +113,15 @@ class UsercomListing(models.AbstractModel):
 
     @api.model
     def _catch_up(self, account, usercom, deadline):
-        """See all that has changed in User.com up to now, for a worker of another direction.
+        """See all that has changed in User.com before this round, for another direction's worker.
 
+        One look a round: each shows again what the round itself has created.
+
+        :param deadline: of the round.
         :return: whether that is so; ``None`` when it is not, but will be soon.
         """
-        started = consent.moment()
+        since = max(time.monotonic() - deadline + ROUND_SECONDS, 0.0)
+        started = consent.moment() - timedelta(seconds=since)
         patience = min(time.monotonic() + WORKER_WAITS, deadline)
         while True:
             with worker_lock(self.env.cr.dbname, account.id, self._direction) as mine:
@@ -133,10 +138,10 @@ class UsercomListing(models.AbstractModel):
     def _poll_up_to(self, started, account, usercom, deadline):
         stream = self.env["usercom.stream"]._of(account, "poll")
         while time.monotonic() < deadline:
+            if stream.known_up_to and stream.known_up_to >= started:
+                return True
             if stream._is_resting() or not self._read_page(account, stream, usercom, deadline):
                 return False
-            if not stream.target and stream.began_at >= started:
-                return True
         return None
 
     # === OUTCOMES === #

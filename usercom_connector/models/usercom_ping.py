@@ -1,4 +1,5 @@
 import json
+import time
 from functools import partial
 
 from odoo import api, fields, models
@@ -127,7 +128,7 @@ class UsercomPing(models.Model):
 
     @api.model
     def _process(self, account, stream, usercom, groups, deadline):
-        done = len(groups)
+        started, done = time.monotonic(), len(groups)
         revisions = self._in_transaction(lambda: self._plan(account, groups))
         jobs = [subject for subject, rows in groups.items() if subject[0] != "none"]
         began = consent.moment()
@@ -137,7 +138,8 @@ class UsercomPing(models.Model):
             self._in_transaction(
                 partial(self._record, account, stream, groups, some, revisions, began)
             )
-        self._in_transaction(partial(self._adapt_batch, stream, answers))
+        seconds = time.monotonic() - started
+        self._in_transaction(partial(self._adapt_batch, stream, answers, seconds))
         return done
 
     @api.model

@@ -22,8 +22,8 @@ _logger = logging.getLogger(__name__)
 
 #: A round takes no new batch after this time; Odoo's watchdog counts the whole of it.
 ROUND_SECONDS = 5.0
-#: A batch grows as long as all of it is called within the round, and shrinks when it is not.
-BATCH_SIZE, LARGEST_BATCH = 50, 400
+#: A batch is as large as what can be called in a round, as far as that is known by then.
+BATCH_SIZE, LARGEST_BATCH = 50, 800
 #: So many contacts are written in one transaction. It holds their rows, and a save of one of them
 #: waits for its end: long enough to be cheap, short enough not to be felt.
 RECORDED_TOGETHER = 50
@@ -532,12 +532,16 @@ class UsercomQueue(models.AbstractModel):
             self.invalidate_recordset(flush=False)
 
     @api.model
-    def _adapt_batch(self, stream, answers):
-        """Take larger batches as long as they end within the round."""
-        if any(answer is None for _job, answer in answers):
-            stream.batch_size = max(BATCH_SIZE, stream.batch_size // 2)
-        elif len(answers) >= stream.batch_size:
-            stream.batch_size = min(LARGEST_BATCH, stream.batch_size * 2)
+    def _adapt_batch(self, stream, answers, seconds):
+        """Take as many at a time as a round has time for, as far as that is known.
+
+        :param seconds: that this batch took.
+        """
+        done = sum(answer is not None for _job, answer in answers)
+        if done >= stream.batch_size or done < len(answers):
+            in_a_round = int(done * ROUND_SECONDS / max(seconds, 0.01))
+            most = min(2 * stream.batch_size, LARGEST_BATCH)
+            stream.batch_size = max(BATCH_SIZE, min(in_a_round, most))
 
     def _retry(self):
         """Make rows due now."""

@@ -63,6 +63,9 @@ class UsercomStream(models.Model):
     since = fields.Datetime(help="The poll's cursor, in User.com's clock.")
     seen = fields.Datetime(help="The latest change that the poll has seen, in User.com's clock.")
     is_newer = fields.Boolean(help="This pass has seen something newer than all before it.")
+    known_up_to = fields.Datetime(
+        help="When the last whole pass began, in our clock: what changed before it has been seen."
+    )
     state = fields.Selection(
         [
             ("requested", "About to begin"),
@@ -189,7 +192,9 @@ class UsercomStream(models.Model):
         if page.next:
             return vals
         seen = vals.get("seen", self.seen) or self.since
-        if self.target and (vals or self.is_newer):
+        is_newer = bool(vals or self.is_newer)
+        vals["known_up_to"] = self.began_at
+        if self.target and is_newer:
             # What changed on pages that were past by then is dated after the pass began.
             seen -= consent.moment() - self.began_at
         else:

@@ -8,7 +8,11 @@ from datetime import datetime, timedelta, timezone
 
 GIVEN = "given"
 WITHDRAWN = "withdrawn"
-
+#: Asked for, and not confirmed yet (double opt-in): no word yet.
+PENDING = "pending"
+#: The address takes no mail, until it is released: no word of the person.
+BLOCKED = "blocked"
+RELEASED = "released"
 
 #: A consent that follows a "no" which was read counts from the next moment that can be told apart.
 NEXT_MOMENT = timedelta(microseconds=1)
@@ -41,6 +45,15 @@ def state(events: Iterable[Event]) -> str | None:
     if latest is None:
         return None
     return GIVEN if latest.given else WITHDRAWN
+
+
+def state_of(said: Iterable[tuple[str, datetime | None]]) -> str | None:
+    """As :func:`state`, of (state, time) as they are on record; pending where there is no word."""
+    every = list(said)
+    words = [Event(what == GIVEN, at) for what, at in every if what in (GIVEN, WITHDRAWN)]
+    if found := state(words):
+        return found
+    return PENDING if any(what == PENDING for what, _at in every) else None
 
 
 def _weight(event: Event) -> tuple[datetime, bool]:

@@ -1,0 +1,58 @@
+from odoo import api, fields, models
+
+#: Channel to the field of a contact that holds the address which a consent belongs to. Consents of
+#: the other channels belong to the contact itself.
+ADDRESSES = {"email": "email_normalized", "sms": "phone_sanitized", "call": "phone_sanitized"}
+
+
+class UsercomConsentPurpose(models.Model):
+    """Something that a person can agree to: a channel, and what for."""
+
+    _name = "usercom.consent.purpose"
+    _description = "Consent Purpose"
+    _order = "sequence, id"
+
+    name = fields.Char(required=True, translate=True)
+    active = fields.Boolean(default=True)
+    sequence = fields.Integer(default=10)
+    channel = fields.Selection(
+        [
+            ("email", "E-mail"),
+            ("sms", "SMS"),
+            ("call", "Phone call"),
+            ("push", "Web push"),
+            ("post", "Post"),
+        ],
+        required=True,
+        default="email",
+    )
+    double_opt_in = fields.Boolean(
+        help="A consent that comes from a form counts only when the person has confirmed it. Until "
+        "then it is pending, which is sent as nothing."
+    )
+    feeds_blacklist = fields.Boolean(
+        "Withdrawn: Onto the Blacklist",
+        help="Who withdraws is put onto Odoo's blacklist of e-mail addresses or phone numbers, "
+        "with the reason.",
+    )
+    fed_by_blacklist = fields.Boolean(
+        "On the Blacklist: Withdrawn",
+        help="Whoever is put onto Odoo's blacklist has withdrawn this consent. Being taken off it "
+        "is no consent.",
+    )
+    text_ids = fields.One2many("usercom.consent.text", "purpose_id", "Legal Texts")
+    attribute_ids = fields.One2many("usercom.consent.attribute", "purpose_id", "In User.com")
+
+    @api.model
+    def _email(self):
+        """The purpose of e-mail marketing that is there from the start."""
+        return self.env.ref("usercom_connector.purpose_email")
+
+    def _address_of(self, partner):
+        """The address or number of a contact that a consent to this belongs to.
+
+        :return: ``False`` where the contact has none, or where the channel has none at all.
+        """
+        self.ensure_one()
+        name = ADDRESSES.get(self.channel)
+        return name and partner[name]
