@@ -424,7 +424,13 @@ class UsercomBinding(models.Model):
     def _forget_user_id(self):
         """Forget the User ID, which may tell the address, where the User.com ID does for it."""
         for binding in self.filtered("usercom_id"):
-            binding.write({"custom_id": secrets.token_hex(16), "send_custom_id": False})
+            binding.write(
+                {
+                    "custom_id": secrets.token_hex(16),
+                    "custom_id_there": False,
+                    "send_custom_id": False,
+                }
+            )
 
     def _leave_deleted(self):
         """Become what is left of contacts that are about to be deleted in Odoo.
