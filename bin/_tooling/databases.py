@@ -2,11 +2,14 @@
 
 Needs psycopg2, so it is imported only by code that runs in the virtual environment.
 
-Installing takes the better part of a minute, copying a fraction of a second. There are two
+Installing takes the better part of a minute, copying a fraction of a second. There are several
 templates, so that a change of the addon does not install Odoo's own modules again:
 
 * base: the modules that the addon depends on;
 * addon: a copy of base with the addon installed.
+
+For the glue addons there are two more, made when somebody first asks for them: sitebase, a copy of
+base with the modules that those depend on, and site, with them and the addon.
 
 Each name carries a digest of what went into it. An advisory lock, which PostgreSQL releases when
 its holder dies, tells which databases are in use; all others of this checkout are dropped.
@@ -20,7 +23,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ from psycopg2.sql import SQL, Identifier
 
 from . import processes
 from .locks import alone
-from .places import ADDON, CHECKOUT, LOCK_FILE, digest
+from .places import ADDON, CHECKOUT, GLUE, LOCK_FILE, digest
 from .problem import Problem
 from .runtime import Runtime, leave_database_server, use_database_server
 from .say import say
@@ -45,8 +48,7 @@ class Databases:
         self._hold = use_database_server(runtime)
         self._connection = _connect(runtime, "postgres")
         self._copies: list[str] = []
-        self._template: str | None = None
-        self._base = ""
+        self._templates: dict[str, str] = {}
 
     def close(self) -> None:
         """Drop this run's copies and let go of the server."""
@@ -55,11 +57,14 @@ class Databases:
         self._connection.close()
         leave_database_server(self.runtime, self._hold)
 
-    def copy(self, *, with_addon: bool = True) -> str:
-        """Return the name of a new database with the addon installed, or what it depends on."""
-        template = self.template()
-        if not with_addon:
-            template = self._base
+    def copy(self, *, with_addon: bool = True, with_website: bool = False) -> str:
+        """Return the name of a new database with the addon installed, or what it depends on.
+
+        :param with_website: together with the glue addons.
+        """
+        template = self.template() if with_addon else self._base()
+        if with_website:
+            template = self._site_template()
         name = f"{PREFIX}_run_{os.getpid()}_{len(self._copies)}"
         self._lock(name)
         self._create(name, template)
@@ -73,23 +78,43 @@ class Databases:
 
     def template(self) -> str:
         """Return the database with the addon installed, made when the addon has changed."""
-        if self._template:
-            return self._template
-        base_key = digest(self.runtime.odoo.identity, LOCK_FILE.read_bytes(), *dependencies())
-        base = f"{PREFIX}_base_{base_key}"
-        addon = f"{PREFIX}_addon_{digest(base_key, content_digest(ADDON))}"
+        return self._made("addon", self._base, "the addon", [ADDON.name])
+
+    def _base(self) -> str:
+        return self._made("base", lambda: "template0", "Odoo's own modules", dependencies())
+
+    def _site_template(self) -> str:
+        addons = [folder.name for folder in (ADDON, *GLUE)]
+        return self._made("site", self._sitebase, "the addon and its glue addons", addons)
+
+    def _sitebase(self) -> str:
+        return self._made("sitebase", self._base, "Odoo's website", dependencies(*GLUE))
+
+    def _made(self, kind: str, origin: Callable[[], str], what: str, modules: list[str]) -> str:
+        if kind in self._templates:
+            return self._templates[kind]
+        origin_name = origin()
+        names = self._names()
         with alone(self.runtime.folder / "templates.lock", "preparing template databases"):
-            self._lock(base, shared=True)
-            self._lock(addon, shared=True)
-            self._drop_unused(keep={base, addon})
-            if not self._exists(base):
-                say("installing Odoo's own modules into a template database")
-                self._build(base, "template0", dependencies())
-            if not self._exists(addon):
-                say("installing the addon into a template database")
-                self._build(addon, base, [ADDON.name])
-        self._template, self._base = addon, base
-        return addon
+            self._lock(names[kind], shared=True)
+            self._drop_unused(keep=set(names.values()))
+            if not self._exists(names[kind]):
+                say(f"installing {what} into a template database")
+                self._build(names[kind], origin_name, modules)
+        self._templates[kind] = names[kind]
+        return names[kind]
+
+    def _names(self) -> dict[str, str]:
+        """Return the names of the templates as the code is now."""
+        base = digest(self.runtime.odoo.identity, LOCK_FILE.read_bytes(), *dependencies())
+        sitebase = digest(base, *dependencies(*GLUE))
+        keys = {
+            "base": base,
+            "addon": digest(base, content_digest(ADDON)),
+            "sitebase": sitebase,
+            "site": digest(sitebase, *map(content_digest, (ADDON, *GLUE))),
+        }
+        return {kind: f"{PREFIX}_{kind}_{key}" for kind, key in keys.items()}
 
     def _build(self, name: str, origin: str, modules: list[str]) -> None:
         # Under another name until it is complete.
@@ -261,10 +286,11 @@ def install(
         )
 
 
-def dependencies() -> list[str]:
-    """Return the modules that the addon's manifest names."""
-    manifest = ast.literal_eval((ADDON / "__manifest__.py").read_text())
-    return sorted(manifest["depends"])
+def dependencies(*addons: Path) -> list[str]:
+    """Return the modules that the addon's manifest names, or others' besides those of ours."""
+    ours = {folder.name for folder in (ADDON, *GLUE)}
+    manifests = [ast.literal_eval((f / "__manifest__.py").read_text()) for f in addons or (ADDON,)]
+    return sorted({name for manifest in manifests for name in manifest["depends"]} - ours)
 
 
 def content_digest(folder: Path) -> str:

@@ -68,9 +68,12 @@ class VisitorCase(HttpCase):
         self.assertEqual(answer.status_code, 200)
         return answer.text
 
+    def tree(self, path="/my", **more):
+        return html.fromstring(self.page(path, **more))
+
     def settings(self, path="/my", **more):
         """What a page says to our script; nothing where that is not in it."""
-        tags = html.fromstring(self.page(path, **more)).xpath("//script[@id='usercom_widget']")
+        tags = self.tree(path, **more).xpath("//script[@id='usercom_widget']")
         return json.loads(tags[0].get("data-settings")) if tags else None
 
     def line(self, attribute):
@@ -195,7 +198,7 @@ class TestPage(VisitorCase):
 
     def test_one_small_file_that_browsers_keep_and_no_code_in_the_page(self):
         self.authenticate("jan", "jan")
-        page = html.fromstring(self.page())
+        page = self.tree()
         [tag] = page.xpath("//script[@id='usercom_widget']")
         self.assertEqual(set(tag.keys()), {"id", "defer", "src", "data-settings"})
         self.assertFalse(tag.text)
@@ -238,7 +241,7 @@ class TestVisitor(VisitorCase):
         told = self.ask()["civchat"]
         self.assertEqual(told["first_name"], "</script><script>alert(1)</script>")
         self.assertIn("🙈", told["last_name"])
-        [tag] = html.fromstring(self.page()).xpath("//script[@id='usercom_widget']")
+        [tag] = self.tree().xpath("//script[@id='usercom_widget']")
         self.assertNotIn("alert", html.tostring(tag).decode())
 
     def test_values_are_not_in_the_visitors_language(self):
