@@ -138,17 +138,19 @@ class TestLostCalls(PollCase):
         last = client.Contact(2, {"updated_at": "2026-03-01T12:00:00Z"}, {})
         stream._begin_page()
         stream.began_at = consent.moment() - timedelta(seconds=30)
-        stream._end_page(client.ContactPage((first,), "/api/public/users/?cursor=2", 2))
+        stream._end_page(
+            client.ContactPage((first,), "/api/public/users/?cursor=2", 2), consent.moment()
+        )
         self.assertEqual(stream.since, newest - timedelta(hours=1))
         stream._begin_page()
-        stream._end_page(client.ContactPage((last,), None, 2))
+        stream._end_page(client.ContactPage((last,), None, 2), consent.moment())
         self.assertFalse(stream.target)
         self.assertLess(stream.since, newest - timedelta(seconds=29))
         self.assertGreater(stream.since, newest - timedelta(seconds=60))
         self.assertLessEqual(stream.due_at, fields.Datetime.now(), "it goes on at once")
         # The next pass has one page, which shows all there is at one moment.
         stream._begin_page()
-        stream._end_page(client.ContactPage((last,), None, 1))
+        stream._end_page(client.ContactPage((last,), None, 1), consent.moment())
         self.assertEqual(stream.since, newest)
         self.assertGreater(stream.due_at, fields.Datetime.now())
 

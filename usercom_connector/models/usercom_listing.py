@@ -17,6 +17,8 @@ from .usercom_queue import RECORDED_TOGETHER, ROUND_SECONDS
 
 _logger = logging.getLogger(__name__)
 
+#: So many pages are read before they are recorded, where a pass should be short.
+READ_AHEAD = 10
 #: So long somebody who needs the poll's worker waits for another one to end its batch.
 WORKER_WAITS = 1.0
 
@@ -67,25 +69,32 @@ class UsercomListing(models.AbstractModel):
         return pages
 
     @api.model
-    def _read_page(self, account, stream, usercom, deadline):
-        """Read one page, record it, and move on to the next one. Commits.
+    def _read_page(self, account, stream, usercom, deadline, at_a_time=1):
+        """Read one page, or some, record them, and move on to the next one. Commits.
 
         A defect rests this list, and nothing else.
 
-        :return: whether it was read.
+        :return: whether all that was asked for was read.
         """
         try:
-            call, number, known_at = self._in_transaction(stream._begin_page)
+            call, target, number, known_at = self._in_transaction(stream._begin_page)
             began = consent.moment()
-            view = usercom.within(deadline, BULK)
-            [(_call, page)] = exchange.run_all([call], lambda call: call(view), deadline)
-            if isinstance(page, client.ContactPage):
-                record = partial(self._record_page, account, stream, known_at, began)
+            view, pages = usercom.within(deadline, BULK), []
+            while len(pages) < at_a_time and (not pages or target):
+                get = partial(call, view, cursor=target)
+                [(_get, page)] = exchange.run_all([get], lambda get: get(), deadline)
+                if not isinstance(page, client.ContactPage):
+                    break
+                pages.append((page, consent.moment()))
+                target = page.next
+            record = partial(self._record_page, account, stream, known_at, began)
+            for read, read_at in pages:
                 # The rest of a page is read again if this is where it ends: nothing is lost then.
-                *first, last = [*split_every(RECORDED_TOGETHER, page.contacts)] or [()]
+                *first, last = [*split_every(RECORDED_TOGETHER, read.contacts)] or [()]
                 for contacts in first:
                     self._in_transaction(partial(record, contacts))
-                self._in_transaction(partial(record, last, page, number))
+                self._in_transaction(partial(record, last, read, number, read_at))
+            if isinstance(page, client.ContactPage):
                 return True
             self._in_transaction(partial(self._settle_page_failure, account, stream, page))
         except Exception as error:
@@ -140,18 +149,22 @@ class UsercomListing(models.AbstractModel):
         while time.monotonic() < deadline:
             if stream.known_up_to and stream.known_up_to >= started:
                 return True
-            if stream._is_resting() or not self._read_page(account, stream, usercom, deadline):
+            if stream._is_resting() or not self._read_page(
+                account, stream, usercom, deadline, READ_AHEAD
+            ):
                 return False
         return None
 
     # === OUTCOMES === #
 
     @api.model
-    def _record_page(self, account, stream, known_at, began, contacts, page=None, number=0):
+    def _record_page(
+        self, account, stream, known_at, began, contacts, page=None, number=0, read_at=None
+    ):
         """Take in contacts of a page.
 
         :param known_at: from before the page was read, in the database's clock.
-        :param page: with its last contacts; then the list moves on.
+        :param page: with its last contacts, and when it was read; then the list moves on.
         :param number: of the survey that the page was read for.
         """
         creates = account.create_in_odoo and (stream.direction == "poll" or stream.creates)
@@ -174,7 +187,7 @@ class UsercomListing(models.AbstractModel):
                 page.unreadable,
                 page.unreadable + len(page.contacts),
             )
-        stream._end_page(page)
+        stream._end_page(page, read_at)
 
     @api.model
     def _in_savepoints(self, account, contacts, take):

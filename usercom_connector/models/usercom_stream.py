@@ -156,32 +156,34 @@ class UsercomStream(models.Model):
     def _begin_page(self):
         """Note what has to be known from before the page is read.
 
-        :return: what to call, with the client; the number of the survey; and the time of this
-            transaction.
+        :return: what to call, with the client and where the list goes on; where that is; the number
+            of the survey; and the time of this transaction.
         """
         self.ensure_one()
         if self.state == "requested":
             self._begin_survey()
         elif not self.target:
             self.write({"began_at": consent.moment(), "is_newer": False})
-        target, since = self.target or None, self.since
+        call = client.UserCom.list_contacts_page
         if self.direction == "poll":
-            call = partial(client.UserCom.changed_contacts_page, since=since, cursor=target)
-        else:
-            call = partial(client.UserCom.list_contacts_page, cursor=target)
-        return call, self.number, self.env.cr.now()
+            call = partial(client.UserCom.changed_contacts_page, since=self.since)
+        return call, self.target or None, self.number, self.env.cr.now()
 
     def _is_still(self, number):
         """Whether a page that was read for this survey still counts."""
         return self.direction == "poll" or (self.number == number and self.state == "running")
 
-    def _end_page(self, page):
+    def _end_page(self, page, read_at):
         """Move on to the next page; in the transaction that records this one."""
-        vals = self._after_poll(page) if self.direction == "poll" else self._after_survey(page)
+        vals = (
+            self._after_poll(page, read_at)
+            if self.direction == "poll"
+            else self._after_survey(page)
+        )
         self.write({"target": page.next, **vals})
         self._succeeded()
 
-    def _after_poll(self, page):
+    def _after_poll(self, page, read_at):
         limit = consent.moment() + CLOCKS_APART
         moments = [contact.updated_at for contact in page.contacts if contact.updated_at]
         dates = [moment.astimezone(timezone.utc).replace(tzinfo=None) for moment in moments]
@@ -196,7 +198,7 @@ class UsercomStream(models.Model):
         vals["known_up_to"] = self.began_at
         if self.target and is_newer:
             # What changed on pages that were past by then is dated after the pass began.
-            seen -= consent.moment() - self.began_at
+            seen -= read_at - self.began_at
         else:
             vals["due_at"] = self._next_poll()
         return vals | {"since": max(self.since, seen)}
