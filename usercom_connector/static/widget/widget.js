@@ -10,6 +10,8 @@
     let waiting = [];
     let shown = "";
 
+    const here = () => location.pathname + location.search;
+
     function getCookie(name) {
         const found = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
         return found ? found.slice(name.length + 1) : "";
@@ -31,9 +33,7 @@
 
     function isWanted() {
         const { pathname, search } = location;
-        const { prefix } = settings;
-        const isPrefixed = `${pathname}/`.startsWith(`${prefix}/`);
-        const path = (isPrefixed && pathname.slice(prefix.length)) || "/";
+        const path = pathname.replace(RegExp(`^${settings.prefix}(?=/|$)`), "") || "/";
         const within = (start) => path === start || path.startsWith(`${start}/`);
         return (
             // Whoever has the address may see the page: it is nobody else's business.
@@ -84,7 +84,7 @@
             });
         }
         const isKept = isOther || !visitor || setCookie(MEMORY, visitor);
-        shown = location.pathname + location.search;
+        shown = here();
         if (!window.UE) {
             const told = isKept && !isOther ? civchat : {};
             const { key: apiKey, state } = settings;
@@ -124,8 +124,8 @@
     function moved() {
         if (!isRunning) {
             start();
-        } else if (shown !== location.pathname + location.search && isWanted()) {
-            shown = location.pathname + location.search;
+        } else if (shown !== here() && isWanted()) {
+            shown = here();
             whenThere(() => call("pageHit"));
         }
     }
