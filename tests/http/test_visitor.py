@@ -99,10 +99,11 @@ class TestPage(VisitorCase):
         }
         self.assertEqual(self.settings("/web/login"), settings | {"asks": False})
         self.authenticate("jan", "jan")
-        self.assertEqual(self.settings(), settings | {"asks": True})
+        settings |= {"asks": True, "prefix": "/en"}
+        self.assertEqual(self.settings(), settings)
         self.account.write({"widget_state": "hidden", "widget_consent": "ask"})
         self.account.widget_pages = "/my/orders\n\n /shop "
-        changed = {"state": "hidden", "waits": True, "only": ["/my/orders", "/shop"], "asks": True}
+        changed = {"state": "hidden", "waits": True, "only": ["/my/orders", "/shop"]}
         self.assertEqual(self.settings(), settings | changed)
 
     def test_no_personal_datum_of_ours_in_anybodys_html(self):
@@ -184,17 +185,20 @@ class TestPage(VisitorCase):
         nearer.widget_on = False
         self.assertEqual(self.settings("/web/login")["key"], "abc123")
 
-    def test_anonymous_pages_cost_no_query(self):
-        def queries():
-            self.page("/web/login")  # so that all is warm
+    def test_pages_cost_no_query(self):
+        def queries(path):
+            self.page(path)  # so that all is warm
             before = self.env.cr.sql_log_count
-            self.page("/web/login")
+            self.page(path)
             return self.env.cr.sql_log_count - before
 
-        with_widget = queries()
-        self.account.widget_on = False
-        self.assertEqual(with_widget, queries())
-        self.assertGreater(with_widget, 0)
+        for login, path in ((None, "/web/login"), ("jan", "/my")):
+            self.authenticate(login, login)
+            self.account.widget_on = True
+            with_widget = queries(path)
+            self.account.widget_on = False
+            self.assertEqual(with_widget, queries(path), path)
+            self.assertGreater(with_widget, 0)
 
     def test_one_small_file_that_browsers_keep_and_no_code_in_the_page(self):
         self.authenticate("jan", "jan")

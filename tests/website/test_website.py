@@ -49,9 +49,7 @@ class TestWidget(WebsiteCase):
             (self.website, "abc123", f"id-{self.jan.partner_id.id}"),
             (second, "bbb222", "b"),
         ):
-            with patch.object(
-                websites, "_get_current_website_id", lambda *a, w=website.id, **k: w
-            ):
+            with patch.object(websites, "_get_current_website_id", lambda *a, w=website.id, **k: w):
                 self.assertEqual(self.settings("/my")["key"], key)
                 self.assertEqual(self.ask()["civchat"]["user_id"], user_id)
 
@@ -94,7 +92,7 @@ class TestWidget(WebsiteCase):
     def test_path_of_a_page_in_another_language(self):
         lang = self.env["res.lang"]._activate_lang("pl_PL")
         self.website.language_ids |= lang
-        self.assertEqual(self.settings("/contactus")["prefix"], "")
+        self.assertEqual(self.settings("/contactus")["prefix"], "/en")
         self.assertEqual(self.settings("/pl/contactus")["prefix"], "/pl")
 
     def test_anonymous_pages_cost_no_query(self):
@@ -127,7 +125,9 @@ class TestForms(WebsiteCase):
             "description": "Hello",
             **values,
         }
-        [signature] = self.tree("/contactus").xpath("//input[@name='website_form_signature']/@value")
+        [signature] = self.tree("/contactus").xpath(
+            "//input[@name='website_form_signature']/@value"
+        )
         vals["website_form_signature"] = signature
         vals["email_to"] = self.env.company.email or ""
         mails = self.env.registry["mail.mail"]

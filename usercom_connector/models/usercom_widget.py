@@ -234,12 +234,9 @@ class UsercomAccount(models.Model):
 
     @api.model
     def _widget_prefix(self):
-        """What stands before the path of a page in another language than the website's."""
-        if not getattr(request, "is_frontend_multilang", False):
-            return ""
-        lang = request.lang
-        is_default = lang == self.env["ir.http"]._get_default_lang()
-        return "" if is_default else f"/{lang.url_code}"
+        """What stands before the path of a page, where it is not in the default language."""
+        is_multilang = getattr(request, "is_frontend_multilang", False)
+        return f"/{request.lang.url_code}" if is_multilang else ""
 
     # === THE VISITOR === #
 

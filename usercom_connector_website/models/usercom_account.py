@@ -33,8 +33,8 @@ class UsercomAccount(models.Model):
         return domain & Domain("widget_website_ids", "in", [False, website_id])
 
     def _widget_nearest_first(self):
-        return super()._widget_nearest_first().sorted(
-            lambda account: not account.widget_website_ids
+        return (
+            super()._widget_nearest_first().sorted(lambda account: not account.widget_website_ids)
         )
 
     def _widget_settings(self, website_id):
