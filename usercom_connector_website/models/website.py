@@ -40,7 +40,8 @@ class Website(models.Model):
     def _usercom_record(self, field, address, name, text_ids):
         """Note that a visitor has agreed to what the texts say, at this address.
 
-        What is not asked for here counts for nothing; an older text than the latest does. Whoever fills in a form may enter any address: over a "no", and where the purpose wants it,
+        What is not asked for here counts for nothing; an older text than the latest one does.
+        Whoever fills in a form may enter any address: over a "no", and where the purpose wants it,
         the word waits for its confirmation.
         """
         address = email_normalize(address or "")
