@@ -14,6 +14,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 from lxml import html
+from odoo.addons.usercom_connector.models.usercom_widget import BUNDLE
 from odoo.tests.common import HOST, ChromeBrowser, new_test_user
 
 from .common import BrowserCase
@@ -54,8 +55,8 @@ WAIT = 30
 class Visit:
     """A browser, from which one page after the other is opened."""
 
-    def __init__(self, test, browser):
-        self.test, self.browser = test, browser
+    def __init__(self, test, browser, with_odoo):
+        self.test, self.browser, self.with_odoo = test, browser, with_odoo
 
     def sign_in(self, login):
         """Be somebody else, or nobody, from now on; the browser keeps what it has."""
@@ -73,7 +74,7 @@ class Visit:
     def settle(self):
         """Wait until Odoo's own scripts have started: left before, they complain."""
         deadline = time.monotonic() + WAIT
-        while not self.run("Boolean(window.odoo?.__WOWL_DEBUG__)"):
+        while self.with_odoo and not self.run("Boolean(window.odoo?.__WOWL_DEBUG__)"):
             self.test.assertLess(time.monotonic(), deadline, "The page did not start")
             time.sleep(0.05)
 
@@ -91,6 +92,8 @@ class Visit:
 
 
 class WidgetCase(BrowserCase):
+    bundles = ("web.assets_frontend_minimal", "web.assets_frontend", BUNDLE)
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -137,12 +140,19 @@ class WidgetCase(BrowserCase):
         return user
 
     @contextmanager
-    def visiting(self):
-        """A browser that knows nobody yet."""
+    def visiting(self, *, with_odoo=False):
+        """A browser that knows nobody yet.
+
+        :param with_odoo: with Odoo's own scripts, which take longer than all that is tested here.
+        """
         browser = ChromeBrowser(self)
         with self.allow_requests(browser=browser):
+            browser._websocket_request("Network.enable")
+            if not with_odoo:
+                blocked = {"urls": ["*assets_frontend_lazy*"]}
+                browser._websocket_request("Network.setBlockedURLs", params=blocked)
             try:
-                yield Visit(self, browser)
+                yield Visit(self, browser, with_odoo)
             finally:
                 self._wait_remaining_requests()
                 browser.stop()

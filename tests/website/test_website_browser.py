@@ -2,12 +2,18 @@
 
 from unittest.mock import patch
 
+import pytest
 from odoo import Command
 
 from tests.browser.test_browser_widget import WidgetCase
 
+#: Of a page that is left while one of Odoo's own requests is on its way.
+leaves_early = pytest.mark.expected_log("TypeError: Failed to fetch", optional=True)
+
 
 class TestWebsiteInBrowser(WidgetCase):
+    bundles = (*WidgetCase.bundles, "web.assets_frontend_lazy")
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -28,9 +34,10 @@ class TestWebsiteInBrowser(WidgetCase):
             """
         )
 
+    @leaves_early
     def test_cookies_refused_then_accepted(self):
         self.website.cookies_bar = True
-        with self.visiting() as visit:
+        with self.visiting(with_odoo=True) as visit:
             visit.open("/contactus")
             self.expect_nothing(visit)
             self.answer(visit, "#cookies-consent-essential")
@@ -44,6 +51,52 @@ class TestWebsiteInBrowser(WidgetCase):
             self.assertEqual(visit.cookies(), {"__ca__chat"})
             visit.open("/contactus")
             self.wait_for("load")  # and from then on
+
+    @leaves_early
+    def test_the_newsletter_block_shows_what_subscribing_means(self):
+        self.account.widget_on = False
+        purpose = self.env.ref("usercom_connector.purpose_email")
+        text = self.env["usercom.consent.text"].create(
+            {"purpose_id": purpose.id, "lang": "en_US", "text": "<b>News</b> & offers"}
+        )
+        self.website.usercom_newsletter_purpose_ids = purpose
+        mailing_list = self.env["mailing.list"].create({"name": "News", "is_public": True})
+        block = f"""
+            <div class="js_subscribe" data-list-id="{mailing_list.id}">
+                <div class="js_subscribed_wrap d-none">Thanks</div>
+                <div class="js_subscribe_wrap">
+                    <input type="email" name="email" class="js_subscribe_value form-control"/>
+                    <a href="#" role="button" class="js_subscribe_btn">Subscribe</a>
+                </div>
+            </div>
+        """
+        page = self.env["website.page"].search([("url", "=", "/contactus")], limit=1)
+        page.view_id.arch = page.view_id.arch.replace("</section>", f"</section>{block}", 1)
+        with self.visiting(with_odoo=True) as visit:
+            visit.open("/contactus")
+            shown = visit.run(
+                """
+                (async () => {
+                    const wait = async (find) => {
+                        while (!find()) {
+                            await new Promise((done) => setTimeout(done, 50));
+                        }
+                        return find();
+                    };
+                    const text = await wait(() =>
+                        document.querySelector(".js_subscribe .s_usercom_consent")
+                    );
+                    const shown = text.innerText;
+                    document.querySelector(".js_subscribe_value").value = "ola@example.com";
+                    document.querySelector(".js_subscribe_btn").click();
+                    await wait(() => document.querySelector(".js_subscribed_wrap:not(.d-none)"));
+                    return shown;
+                })()
+                """
+            )
+        [event] = self.env["usercom.consent.event"].search([("address", "=", "ola@example.com")])
+        self.assertEqual((event.text_id, event.state), (text, "given"))
+        self.assertEqual(shown, text.text)
 
     def test_two_websites_with_two_accounts(self):
         second = self.env["website"].create({"name": "Second", "domain": "http://localhost:1"})
@@ -76,6 +129,6 @@ class TestWebsiteInBrowser(WidgetCase):
                     websites, "_get_current_website_id", lambda *a, w=website.id, **k: w
                 ):
                     visit.open("/my")
-                [load] = self.wait_for("load")
+                    [load] = self.wait_for("load")
                 found = load["host"], load["told"]["apiKey"], load["told"]["user_id"]
                 self.assertEqual(found, told)
