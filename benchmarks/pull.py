@@ -83,8 +83,10 @@ class Sides:
             pairs = list(zip(self.partners, self.usercom_ids, strict=True))
             with self.ours.env() as env:
                 for some in in_turn(pairs, self.batch):
-                    for partner_id, number in some:
-                        env["res.partner"].browse(partner_id).write(self.values(number))
+                    # One recordset, so that what a write needs is read for all of them at once.
+                    partners = env["res.partner"].browse([partner_id for partner_id, _n in some])
+                    for partner, (_id, number) in zip(partners, some, strict=True):
+                        partner.write(self.values(number))
                     env.cr.commit()
 
         seconds = timed(write, len(self.partners))

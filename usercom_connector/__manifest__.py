@@ -24,6 +24,7 @@
         "views/usercom_creation_views.xml",
         "views/usercom_carry_views.xml",
         "views/usercom_settle_views.xml",
+        "views/usercom_trial_views.xml",
         "views/usercom_verdict_views.xml",
         "views/res_partner_views.xml",
         "views/res_config_settings_views.xml",

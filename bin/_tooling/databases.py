@@ -97,7 +97,7 @@ class Databases:
         names = self._names()
         with alone(self.runtime.folder / "templates.lock", "preparing template databases"):
             self._lock(names[kind], shared=True)
-            self._drop_unused(keep=set(names.values()))
+            self._drop_unused(keep={*names.values(), *self._copies})
             if not self._exists(names[kind]):
                 say(f"installing {what} into a template database")
                 self._build(names[kind], origin_name, modules)

@@ -71,6 +71,20 @@ class TestBrowserAccount(BrowserCase):
         changes = self.env["usercom.change"].search([("account_res_id", "=", account.id)])
         self.assertEqual(set(changes.mapped("partner_res_id")), set(people.ids))
 
+    def test_mapping_is_tried_on_a_contact(self):
+        account = self.make_account()
+        self.sim.reset()
+        self.sim.add_contact(email="jan@example.com", city="Hel", status="user")
+        partner = self.env["res.partner"].create(
+            {"name": "Jan Probny", "email": "jan@example.com", "phone": "+48600100200"}
+        )
+        action = "usercom_connector.usercom_account_action"
+        self.start_tour(
+            f"/odoo/action-{action}/{account.id}", "usercom_try", login=self.manager.login
+        )
+        self.assertFalse(partner.city or partner.usercom_id)
+        self.assertFalse(self.sim.calls("PUT") or self.sim.calls("POST"))
+
     def test_copy_buttons_copy_exactly_what_the_server_expects(self):
         self.make_account()
         self.start_tour("/odoo", "usercom_copy", login=self.manager.login)

@@ -1,11 +1,13 @@
 """Attributes are read from User.com; what changes there pauses the lines that use it, alone."""
 
+import re
 from unittest.mock import patch
 
 import pytest
 from odoo.addons.usercom_connector import client
+from odoo.addons.usercom_connector.client.transport import Transport
 from odoo.addons.usercom_connector.sync.attributes import STANDARD
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import test_cursor
 from odoo.tests.common import new_test_user, tagged
 from psycopg2 import IntegrityError
@@ -96,13 +98,39 @@ class TestAttributes(SyncCase):
         self.refresh()
         self.assertEqual(set(self.row("city").mapped("is_standard")), {True})
 
-    def test_choices_that_an_answer_does_not_tell_are_kept(self):
-        self.sim.add_attribute("Shirt", "fixed", choices=["S", "M"])
+    def test_attribute_with_the_key_of_anything_of_user_coms_own_is_left_out(self):
+        """Written, it would be the first name, the status, or a consent."""
+        for name in ("First name", "Status", "Notifications", "Lists", "Employees"):
+            self.sim.add_attribute(name)
+        self.sim.add_attribute("Category", content_type="company")
         self.refresh()
+        for key in ("first_name", "status", "notifications", "lists", "category"):
+            self.assertFalse(self.row(key), key)
+        self.assertTrue(self.row("employees"))  # of a contact it is nothing but a word
+
+    def test_one_without_a_name_does_not_cost_the_others(self):
+        self.sim.add_attribute("Nameless")
+        real = Transport.send
+
+        def send(transport, method, url, body):
+            answer = real(transport, method, url, body)
+            return answer._replace(body=re.sub(rb'"nameless"', b"null", answer.body))
+
+        self.patch(Transport, "send", send)
+        answer = self.account.action_test_connection()
+        self.assertEqual(answer["params"]["type"], "success")
+        self.assertTrue(self.row("shoe_size"))
+        self.assertFalse(self.row("nameless"))
+
+    def test_choices_that_an_answer_does_not_tell_are_kept(self):
+        self.sim.add_attribute("Shirt", "fixed", choices=["S", "M"], allow_multiple_choices=True)
+        line = self.line("shirt", odoo_field="category_id")
         row = self.row("shirt")
-        told = client.Attribute(row.usercom_number, "Shirt", "shirt", "fixed", "clientuser")
-        self.account._take_attributes([told])
-        self.assertEqual(row.choices, ["S", "M"])
+        source = {"id": row.usercom_number, "name": "Shirt", "name_std": "shirt"}
+        source |= {"value_type": "fixed", "content_type": "clientuser"}
+        self.account._take_attributes([client.Attribute.from_json(source)])
+        self.assertEqual((row.choices, row.multiple), (["S", "M"], True))
+        self.assertFalse(line.problem)
 
     def test_unused_attribute_that_is_gone_leaves_no_row(self):
         self.refresh()
@@ -230,6 +258,15 @@ class TestAttributes(SyncCase):
         line.action_acknowledge()
         self.assertFalse(line.is_paused)
 
+    def test_retyped_to_what_cannot_be_it_says_both(self):
+        line = self.line()
+        self.sim.edit_attribute(self.shoe["id"], value_type="boolean")
+        self.refresh()
+        self.assertEqual(line.problem_code, "attribute_retyped")
+        self.assertIn("may hold any text", line.refusal)
+        with self.assertRaisesRegex(ValidationError, "may hold any text"), self.env.cr.savepoint():
+            line.action_acknowledge()
+
     def test_gone_attribute_pauses_its_line_and_its_row_stays(self):
         line = self.line()
         self.sim.delete_attribute(self.shoe["id"])
@@ -246,6 +283,21 @@ class TestAttributes(SyncCase):
         self.refresh()
         self.assertFalse(line.is_paused)
         self.assertEqual(line.attribute_id.usercom_number, again["id"])
+
+    def test_made_again_it_is_filled_from_odoo(self):
+        """The values went with the attribute; nobody has removed them from the contacts."""
+        jan = self.make_linked()
+        self.line()
+        jan.function = "Sales"
+        self.push()
+        self.sim.delete_attribute(self.shoe["id"])
+        self.refresh()
+        self.sim.add_attribute("Shoe size")
+        self.refresh()
+        self.pull()
+        self.push()
+        self.assertEqual(jan.function, "Sales")
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Sales")
 
     def test_made_again_with_another_type_it_waits(self):
         line = self.line()

@@ -146,6 +146,29 @@ class TestOut(SyncCase):
 
 
 @tagged("post_install", "-at_install")
+class TestCut(SyncCase):
+    """Where the line says so, a part of a long text goes, and Odoo keeps the whole."""
+
+    def test_of_a_new_contact(self):
+        lines = self.account.contact_mapping_ids
+        lines.write({"too_long": "cut"})
+        name, city = f"{LONG} {LONG[::-1]}", "Ł" * 65
+        partner = self.make_partner(name=name, city=city)
+        self.push()
+        there = self.there(partner)
+        self.assertEqual(there["name"], f"{LONG[:39]}… {LONG[::-1][:39]}…")
+        self.assertEqual(there["city"], "Ł" * 63 + "…")
+        self.assertFalse(partner.usercom_problem)
+        for _ in range(2):
+            self.sim.reset_calls()
+            self.ping(partner.usercom_id)
+            self.pull()
+            self.push()
+            self.assertEqual((partner.name, partner.city), (name, city))
+            self.assertEqual([call["method"] for call in self.sim.calls()], ["GET"])
+
+
+@tagged("post_install", "-at_install")
 class TestRefused(SyncCase):
     """What User.com refuses although it looked right."""
 

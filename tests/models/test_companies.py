@@ -4,6 +4,7 @@ from unittest.mock import patch
 
 from odoo import fields
 from odoo.addons.usercom_connector import client
+from odoo.tests import Form
 from odoo.tests.common import tagged
 
 from .common import SyncCase
@@ -150,6 +151,12 @@ class TestCreating(CompanyCase):
         self.assertEqual([c["fields"]["name"] for c in self.sim.companies()], ["Oddział"])
         self.assertFalse(self.sim.contacts())
 
+    def test_a_person_of_no_kind_of_address_is_a_person(self):
+        """An import leaves the kind of address empty where its column is."""
+        person = self.make_partner(type=False)
+        self.push()
+        self.assertTrue(self.there(person))
+
     def test_the_count_before_switching_on_covers_companies(self):
         wizard = self.env["usercom.creation"].create(
             {"account_id": self.account.id, "side": "usercom"}
@@ -244,6 +251,7 @@ class TestLinking(CompanyCase):
         self.make_company(name="Inna", email="inna@example.com")
         self.push()
         self.assertEqual(self.changes().problem_code, "user_id_taken")
+        self.assertFalse(self.changes().can_settle)  # the answers are about people
         self.assertEqual(len(self.sim.companies()), 1)
 
     def test_deleted_in_odoo_it_stays_dead(self):
@@ -454,6 +462,14 @@ class TestBothWays(CompanyCase):
         self.push()
         self.assertEqual(partner.function, "Sprzedaje młotki")
         self.assertEqual(self.counted(), [("GET", LIST)])
+
+    def test_what_could_not_travel_is_on_the_companys_form(self):
+        partner = self.make_company(phone="none")
+        self.push()
+        self.assertIn("The phone was not sent", partner.usercom_problem)
+        with Form(partner, "base.view_partner_form") as form:
+            for name, hidden in (("usercom_problem", False), ("usercom_email_consent", True)):
+                self.assertEqual(form._get_modifier(name, "invisible"), hidden, name)
 
     def test_companies_have_no_consents(self):
         self.sim.add_attribute("email_consent", "boolean", content_type="company")

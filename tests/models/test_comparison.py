@@ -8,7 +8,6 @@ import odoo.sql_db
 from odoo import SUPERUSER_ID, api, fields
 from odoo.addons.usercom_connector.models import usercom_comparison
 from odoo.addons.usercom_connector.models.res_partner import ResPartner
-from odoo.addons.usercom_connector.sync.mapping import FieldRule
 from odoo.addons.usercom_connector.sync.pacing import BULK
 from odoo.tests.common import new_test_user
 
@@ -79,13 +78,18 @@ class TestFound(ComparisonCase):
 
     def test_change_of_a_related_record(self):
         self.sim.add_attribute("vat", "string")
-        rule = FieldRule("vat", "parent_id.vat", into=False)
-        account = self.registry["usercom.account"]
-        real = account._rules
-        self.enterContext(
-            patch.object(account, "_rules", lambda this, kind: (*real(this, kind), rule))
+        self.account.action_refresh_attributes()
+        attribute = self.env["usercom.attribute"].search(
+            [("account_id", "=", self.account.id), ("name_std", "=", "vat")]
         )
-        self.env.registry.clear_cache()
+        self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "odoo_field": "parent_id.vat",
+                "attribute_id": attribute.id,
+                "direction": "out",
+            }
+        )
         company = self.env["res.partner"].create({"name": "Acme", "is_company": True})
         jan = self.make_linked(parent_id=company.id)
         company.vat = "PL5260001246"

@@ -381,6 +381,25 @@ def test_calls_by_number_and_by_address_make_one_partner(database, attempt):
 
 
 @pytest.mark.parametrize("attempt", range(3))
+def test_unique_keys_alone_make_one_partner(database, attempt):
+    """Nothing but the ties' keys stands between the two: they share no row that both write."""
+    email = f"ula{attempt}@example.com"
+    contact = new_contact(100 + attempt, email)
+    with database.transaction() as env:
+        streams = type(env["usercom.stream"]._of(database.account(env), "pull"))
+        account_id = database.account_id
+        env["usercom.ping"]._append([(account_id, "id", str(contact.id))])
+        env["usercom.ping"]._append([(account_id, "email", email)])
+    barrier = threading.Barrier(2)
+    with patch.object(streams, "_succeeded"):
+        at_once(
+            partial(take_in, database, contact, barrier, [], only="id"),
+            partial(take_in, database, contact, barrier, [], only="email"),
+        )
+    check_one(database, contact)
+
+
+@pytest.mark.parametrize("attempt", range(3))
 def test_push_and_pull_of_one_new_pair_make_one_tie(database, attempt):
     email = f"iga{attempt}@example.com"
     contact = new_contact(90 + attempt, email)

@@ -158,6 +158,25 @@ class TestAsk(ConflictCase):
         self.rounds(push_first=True)
         self.assertFalse(self.conflicts())
 
+    def test_changed_back_over_there_settles_it(self):
+        for how in ("webhook", "poll"):
+            with self.subTest(how=how):
+                partner = self.asked(email=f"{how}@example.com")
+                self.assertTrue(self.conflicts())
+                number = int(partner.usercom_id)
+                self.sim.edit_contact(number, city="Hel")
+                if how == "poll":
+                    self.account.poll_minutes = 15
+                else:
+                    pings = self.env["usercom.ping"]
+                    user = self.sim.contact(number) | {"attributes": []}
+                    digest = pings._digest_of_call(self.account.id, user)
+                    self.assertTrue(digest)
+                    pings._append([(self.account.id, "id", number)], digest=digest)
+                self.rounds(push_first=False)
+                self.assertFalse(self.conflicts())
+                self.assertEqual((partner.city, self.there(partner)["city"]), ("Gdynia", "Gdynia"))
+
     def test_first_meeting_with_two_different_values(self):
         contact = self.sim.add_contact(email="ola@example.com", city="Sopot")
         partner = self.make_partner(email="ola@example.com", city="Gdynia")
@@ -322,6 +341,7 @@ class TestAlways(WaitingCase):
         changes = (
             lambda: self.line.write({"active": False}),
             lambda: self.line.write({"direction": "out"}),
+            lambda: self.line.write({"odoo_field": "street2"}),
             lambda: self.line.unlink(),
         )
         self.waiting(1)

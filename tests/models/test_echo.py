@@ -93,6 +93,32 @@ class TestEcho(SyncCase):
         self.assertEqual(len(self.reads()), 1)
         self.assertEqual(partner.city, "Gdynia")
 
+    def test_a_list_with_a_name_that_odoo_does_not_know_is_read(self):
+        """What is known of it is as the base has it, and yet it shows an edit."""
+        self.sim.add_attribute(
+            "Interests", "fixed", choices=["A", "B"], allow_multiple_choices=True
+        )
+        self.account.action_refresh_attributes()
+        attribute = self.env["usercom.attribute"].search(
+            [("account_id", "=", self.account.id), ("name_std", "=", "interests")]
+        )
+        self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "odoo_field": "category_id",
+                "attribute_id": attribute.id,
+            }
+        )
+        known = self.env["res.partner.category"].create({"name": "A"})
+        partner = self.make_linked(category_id=known.ids)
+        self.settle()
+        self.sim.reset_calls()
+        self.sim.edit_contact(int(partner.usercom_id), attributes={"interests": ["A", "B"]})
+        self.settle()
+        self.assertEqual(len(self.reads()), 1)
+        self.assertEqual(partner.category_id, known)
+        self.assertIn('"B"', partner.usercom_problem)
+
     def test_a_server_that_stores_something_else_is_read_and_nothing_changes(self):
         self.sim.switch(normalise=True)
         partner = self.make_partner(name="Jan TESTOWY", email="Jan@Example.com")
@@ -130,6 +156,42 @@ class TestEcho(SyncCase):
         self.settle()
         self.assertEqual(self.reads(), [])
         self.assertFalse(self.pings())
+
+    def call_about(self, partner, **changes):
+        """Receive a call as this contact's echo would be, but for what is said of its body."""
+        self.sim.edit_contact(int(partner.usercom_id), score=7)
+        self.sim.wait_webhooks()
+        user = self.bodies[-1]["user"]
+        self.bodies.clear()
+        user |= {name: value for name, value in changes.items() if value is not None}
+        for name in [name for name, value in changes.items() if value is None]:
+            del user[name]
+        pings = self.env["usercom.ping"]
+        digest = pings._digest_of_call(self.account.id, user)
+        pings._append([(self.account.id, *_whom({"user": user}))], digest=digest)
+        self.pull()
+
+    def test_a_call_that_does_not_show_the_consent_is_read(self):
+        partner = self.make_linked()
+        self.settle()
+        self.sim.edit_contact(int(partner.usercom_id), attributes={"email_consent": False})
+        self.call_about(partner, attributes=None)
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+
+    def test_without_such_an_attribute_it_need_not_be_shown(self):
+        partner = self.make_linked()
+        self.settle()
+        self.account.email_consent_missing = True
+        self.sim.reset_calls()
+        self.call_about(partner, attributes=None)
+        self.assertEqual(self.reads(), [])
+
+    def test_a_call_that_leaves_out_a_standard_field_is_read(self):
+        partner = self.make_linked()
+        self.settle()
+        self.sim.edit_contact(int(partner.usercom_id), city="Gdynia")
+        self.call_about(partner, city=None)
+        self.assertEqual(partner.city, "Gdynia")
 
     def test_no_value_of_the_call_is_kept(self):
         partner = self.make_linked()

@@ -38,6 +38,172 @@ class TestEntering(SyncCase):
         self.assertFalse(self.changes())
 
 
+class TestComingIn(SyncCase):
+    """The filter holds for what comes in as well."""
+
+    def setUp(self):
+        super().setUp()
+        self.account.participant_domain = "[('city', '=', 'Hel')]"
+
+    def there_is(self, name, city):
+        return self.sim.add_contact(
+            email=f"{name}@example.com", first_name=name, status="user", city=city
+        )
+
+    def created(self):
+        return self.env["res.partner"].search([("email", "=like", "%@example.com")]).mapped("name")
+
+    def test_who_does_not_take_part_is_not_created(self):
+        cities = {"Ala": "Sopot", "Ela": "Hel", "Iga": "Gdynia", "Ola": "Hel"}
+        contacts = [self.there_is(*one) for one in cities.items()]
+        for contact in contacts:
+            self.ping(contact["id"])
+        self.pull()
+        self.assertEqual(sorted(self.created()), ["Ela", "Ola"])
+        self.assertFalse(self.pings())
+        self.sim.edit_contact(contacts[0]["id"], city="Hel")
+        self.ping(contacts[0]["id"])
+        self.pull()
+        self.push()
+        self.assertEqual(sorted(self.created()), ["Ala", "Ela", "Ola"])
+        self.assertFalse(self.changes() or self.pings())
+
+    def test_nor_by_a_list(self):
+        self.there_is("Ala", "Sopot")
+        self.there_is("Ela", "Hel")
+        self.account.poll_minutes = 15
+        self.pull()
+        self.assertEqual(self.created(), ["Ela"])
+
+    def test_places_under_the_ceiling_are_for_those_who_do(self):
+        self.account.creation_limit = 1
+        for one in ("Ala", "Sopot"), ("Ela", "Hel"):
+            self.ping(self.there_is(*one)["id"])
+            self.pull()
+        self.assertEqual(self.created(), ["Ela"])
+
+
+class TestReturning(SyncCase):
+    """What was edited in User.com while somebody took no part comes in when they do again."""
+
+    def check(self, leave, come_back):
+        partner = self.make_linked(city="Hel")
+        number = self.there(partner)["id"]
+        leave(partner)
+        self.push()
+        self.sim.edit_contact(number, city="Sopot")
+        self.ping(number)
+        self.pull()
+        self.assertEqual(partner.city, "Hel")
+        come_back(partner)
+        self.push()
+        self.pull()
+        self.assertEqual(partner.city, "Sopot")
+        self.push()
+        self.sim.reset_calls()
+        come_back(partner)
+        self.push()
+        self.pull()
+        self.assertFalse(self.sim.calls() or self.changes() or self.pings())
+
+    def test_archived(self):
+        self.check(
+            lambda one: one.write({"active": False}), lambda one: one.write({"active": True})
+        )
+
+    def test_filter_was_changed(self):
+        def narrow(_partner):
+            self.account.participant_domain = "[('ref', '!=', False)]"
+
+        def widen(_partner):
+            self.account.participant_domain = "[]"
+
+        self.check(narrow, widen)
+
+
+class TestCounted(SyncCase):
+    def test_who_is_counted_takes_part(self):
+        """As in any of Odoo's searches: archived contacts only if the filter speaks of that."""
+        archived = self.make_partner(active=False)
+        self.env.flush_all()
+        every = self.env["res.partner"].with_context(active_test=False)
+        for domain, is_there in (
+            ("[]", False),
+            ("[('email', '!=', False)]", False),
+            ("[('active', 'in', [True, False])]", True),
+            ("['|', ('active', '=', False), ('ref', '=', 'C-12')]", True),
+        ):
+            with self.subTest(domain=domain):
+                self.account.participant_domain = domain
+                taking_part = every.search([])._usercom_take_part(self.account)
+                self.assertEqual(archived in taking_part, is_there)
+                self.assertEqual(self.account.participant_count, len(taking_part))
+                archived._usercom_enqueue(self.account)
+                self.push()
+                self.assertEqual(len(self.sim.contacts()), is_there)
+                self.sim.reset()
+                self.binding(archived).unlink()
+
+
+class TestLeavingWhileBeingCreated(SyncCase):
+    """Nobody is created in User.com who does not take part any more when it is tried again."""
+
+    def begin(self, commit=False, **vals):
+        partner = self.make_partner(**vals)
+        self.sim.fault("drop", method="POST", commit=commit)
+        self.push()
+        self.assertEqual(self.binding(partner).state, "new")
+        return partner
+
+    def try_again(self):
+        for _round in range(2):
+            self.make_due()
+            self.push()
+        self.assertFalse(self.changes())
+
+    def check_nobody_is_created(self, partner):
+        self.try_again()
+        self.assertFalse(self.sim.contacts() or self.sim.companies())
+        self.assertFalse(self.binding(partner))
+
+    def test_archived(self):
+        partner = self.begin()
+        partner.active = False
+        self.check_nobody_is_created(partner)
+        partner.active = True
+        self.push()
+        self.assertEqual(self.there(partner)["email"], "jan@example.com")
+
+    def test_archived_after_a_no(self):
+        partner = self.begin()
+        partner.write({"usercom_email_consent": "withdrawn", "active": False})
+        self.check_nobody_is_created(partner)
+
+    def test_filter_was_narrowed(self):
+        partner = self.begin()
+        self.account.participant_domain = "[('ref', '!=', False)]"
+        self.check_nobody_is_created(partner)
+
+    def test_company(self):
+        partner = self.begin(is_company=True)
+        partner.active = False
+        self.check_nobody_is_created(partner)
+
+    def test_creation_was_switched_off(self):
+        partner = self.begin()
+        self.account.create_in_usercom = False
+        self.check_nobody_is_created(partner)
+
+    def test_created_by_a_call_whose_answer_was_lost(self):
+        partner = self.begin(commit=True)
+        partner.write({"usercom_email_consent": "withdrawn", "active": False, "city": "Gdynia"})
+        self.try_again()
+        [contact] = self.sim.contacts()
+        self.assertEqual(self.binding(partner).usercom_id, str(contact["id"]))
+        self.assertIs(contact["attributes"]["email_consent"], False)
+        self.assertFalse(contact["city"])
+
+
 class TestUnclear(SyncCase):
     def setUp(self):
         super().setUp()

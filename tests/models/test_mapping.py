@@ -1,5 +1,7 @@
 """What may be mapped, the ready mapping, what the engine is given, and carrying."""
 
+import time
+from contextlib import suppress
 from unittest.mock import patch
 
 import pytest
@@ -188,7 +190,8 @@ class TestWhatMayBeMapped(MappingCase):
         consent = every.filtered(lambda each: each.name_std == "email_consent")
         with self.assertRaisesRegex(ValidationError, "consents"):
             self.line("employee", consent)
-        identity = self.attribute("Custom id")
+        identity = self.attribute("Shoe size")
+        identity.sudo().name_std = "custom_id"  # of the time before such keys were left out
         with self.assertRaisesRegex(ValidationError, "who a contact is"):
             self.line("ref", identity)
 
@@ -305,7 +308,7 @@ class TestRules(MappingCase):
         rule = self.rules()["size"]
         self.assertEqual((rule.odoo_type, rule.value_type), ("selection", "fixed"))
         self.assertEqual((rule.winner, rule.removals, rule.unknown), ("ask", False, "keep"))
-        self.assertEqual(rule.choices, (("Europe/Warsaw", "Small"),))
+        self.assertEqual(rule.choices, (("Europe/Warsaw", "Small"), ("Europe/Madrid", "")))
         self.assertEqual((rule.line_id, rule.out, rule.into), (line.id, True, True))
 
     def test_edits_are_seen_at_once(self):
@@ -340,6 +343,18 @@ class TestRules(MappingCase):
         self.assertEqual(self.rules()["zone"].choices, (("Europe/Madrid", "Here"),))
         choice.unlink()
         self.assertEqual(self.rules()["zone"].choices, ())
+
+    def test_a_state_that_is_added_or_renamed_is_known_at_once(self):
+        self.account._context()
+        poland = self.env.ref("base.pl")
+        state = self.env["res.country.state"].create(
+            {"name": "Ruritania", "code": "RU", "country_id": poland.id}
+        )
+        self.assertEqual(self.account._context().state_names["PL-RU"], "Ruritania")
+        state.name = "Freedonia"
+        self.assertEqual(self.account._context().states["PL", "freedonia"], "PL-RU")
+        state.unlink()
+        self.assertNotIn("PL-RU", self.account._context().state_names)
 
     def test_rules_cost_no_query_the_second_time(self):
         self.rules()
@@ -383,6 +398,57 @@ class TestRules(MappingCase):
 
 
 @tagged("post_install", "-at_install")
+class TestPaths(MappingCase):
+    """Values at the end of a path, and lists of names, on their way."""
+
+    def setUp(self):
+        super().setUp()
+        for path in ("user_id.email", "parent_id.vat", "country_id.code"):
+            self.line(path, self.attribute(path.replace(".", " ")), direction="out")
+        many = self.attribute(
+            "Groups", "fixed", choices=["Gold", "Silver"], allow_multiple_choices=True
+        )
+        self.line("category_id", many)
+        self.gold, self.silver = self.env["res.partner.category"].create(
+            [{"name": "Gold"}, {"name": "Silver"}]
+        )
+
+    def test_they_arrive(self):
+        seller = new_test_user(self.env, "seller", email="seller@example.com")
+        company = self.env["res.partner"].create(
+            {"name": "Acme", "is_company": True, "vat": "PL5260001246"}
+        )
+        jan = self.make_linked(
+            parent_id=company.id,
+            user_id=seller.id,
+            country_id=self.env.ref("base.pl").id,
+            category_id=(self.gold + self.silver).ids,
+        )
+        there = self.there(jan)["attributes"]
+        self.assertEqual(there["user_id_email"], "seller@example.com")
+        self.assertEqual((there["parent_id_vat"], there["country_id_code"]), ("PL5260001246", "PL"))
+        self.assertEqual(there["groups"], ["Gold", "Silver"])
+        jan.write({"user_id": False, "category_id": [(3, self.gold.id)]})
+        self.push()
+        there = self.there(jan)["attributes"]
+        self.assertEqual((there["user_id_email"], there["groups"]), ("", ["Silver"]))
+
+    def test_a_list_of_names_comes_in_and_can_be_emptied(self):
+        jan = self.make_linked(category_id=self.gold.ids)
+        for names, tags in (
+            (["Silver", "Gold"], self.gold + self.silver),
+            ([], self.gold.browse()),
+        ):
+            self.sim.edit_contact(int(jan.usercom_id), attributes={"groups": names})
+            self.ping(jan.usercom_id)
+            self.pull()
+            self.assertEqual(jan.category_id, tags)
+        self.sim.reset_calls()
+        self.push()
+        self.assertFalse(self.sim.calls())
+
+
+@tagged("post_install", "-at_install")
 class TestCreateAttribute(MappingCase):
     def create_for(self, path, **vals):
         line = self.line(path, direction=vals.pop("direction", "out"), **vals)
@@ -409,6 +475,19 @@ class TestCreateAttribute(MappingCase):
                 self.assertFalse(line.is_paused, line.problem)
                 self.assertIn(there["name_std"], self.rules())
 
+    def test_name_that_is_one_of_user_coms_own_gets_another(self):
+        """Its key would be the tags' of User.com, or who a contact is."""
+        for path, name in {
+            "category_id": "Odoo Tags",
+            "tz": "Odoo Timezone",
+            "company_registry": "Odoo Company ID",
+        }.items():
+            line, there = self.create_for(path)
+            self.assertEqual(there["name"], name)
+            self.account.action_refresh_attributes()
+            self.assertFalse(line.is_paused, line.problem)
+            self.assertIn(there["name_std"], self.rules())
+
     def test_selection_brings_its_choices_and_the_value_table(self):
         with patch.object(
             self.env["res.partner"]._fields["tz"], "selection", [("a", "Alpha"), ("b", "Beta")]
@@ -420,6 +499,15 @@ class TestCreateAttribute(MappingCase):
                 [("a", "Alpha"), ("b", "Beta")],
             )
             self.assertEqual(line.attribute_id.choices, ["Alpha", "Beta"])
+
+    def test_a_box_has_a_yes_and_a_no_in_the_value_table(self):
+        answer = self.attribute("Answer", "fixed", choices=["Yes", "Never"])
+        line = self.line("employee", answer)
+        line.action_fill_choices()
+        self.assertEqual(
+            line.choice_ids.mapped(lambda pair: (pair.odoo_value, pair.usercom_value)),
+            [("yes", "Yes"), ("no", False)],
+        )
 
     def test_list_of_names_that_comes_in_brings_its_choices(self):
         self.env["res.partner.category"].create([{"name": "Gold"}, {"name": "Silver"}])
@@ -466,6 +554,23 @@ class TestCreateAttribute(MappingCase):
         line = self.line("function")
         with self.assertRaisesRegex(UserError, "read and write"):
             line.action_create_attribute()
+
+    def test_who_clicks_waits_for_a_turn_two_seconds_at_most(self):
+        waits = []
+
+        def note(usercom, *args, **kwargs):
+            waits.append(usercom._deadline and usercom._deadline - time.monotonic())
+            raise client.NotSent
+
+        line = self.line("function")
+        for name, click in (
+            ("attributes", self.account.action_refresh_attributes),
+            ("create_attribute", line.action_create_attribute),
+        ):
+            with patch.object(client.UserCom, name, note), suppress(UserError):
+                click()
+        self.assertEqual(len(waits), 2)
+        self.assertTrue(all(wait and wait <= 2 for wait in waits), waits)
 
     def test_repeated_click_makes_no_second_one(self):
         line = self.line("function")
@@ -547,6 +652,52 @@ class TestCarrying(MappingCase):
         self.binding(self.people[0]).state = "gone"
         self.line("function", self.attribute())
         self.assertEqual(self.wizard().count, 1)
+
+    def test_another_field_of_odoo_meets_the_attribute_for_the_first_time(self):
+        """Its blanks were never filled: they wipe nothing, whatever the other field once sent."""
+        [jan, anna] = self.people
+        line = self.line("function", self.attribute())
+        jan.function, anna.function = "Sales", "Advice"
+        self.push()
+        anna.ref = "A1"
+        line.odoo_field = "ref"
+        self.wizard().action_carry()
+        self.push()
+        self.pull()
+        self.push()
+        self.assertEqual((jan.ref, jan.function), ("Sales", "Sales"))
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Sales")
+        self.assertEqual((anna.ref, self.there(anna)["attributes"]["shoe_size"]), ("A1", "A1"))
+
+    def test_so_does_another_line_in_the_place_of_one_that_was_removed(self):
+        jan = self.people[0]
+        line = self.line("function", self.attribute())
+        jan.function = "Sales"
+        self.push()
+        attribute = line.attribute_id
+        line.unlink()
+        self.line("ref", attribute, direction="out")
+        self.wizard().action_carry()
+        self.push()
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Sales")
+
+    def test_a_direction_that_is_opened_brings_what_was_edited_there_before(self):
+        jan, anna = self.people
+        line = self.line("function", self.attribute(), direction="out")
+        jan.function = anna.function = "Sales"
+        self.push()
+        self.sim.edit_contact(int(jan.usercom_id), attributes={"shoe_size": "Advice"})
+        for person in self.people:
+            self.ping(person.usercom_id)
+        self.pull()
+        self.assertEqual(jan.function, "Sales")
+        line.direction = "both"
+        self.wizard().action_carry()
+        self.push()
+        self.pull()
+        self.push()
+        self.assertEqual((jan.function, anna.function), ("Advice", "Sales"))
+        self.assertEqual(self.there(jan)["attributes"]["shoe_size"], "Advice")
 
     def test_changed_line_is_offered_again(self):
         line = self.line("function", self.attribute(), direction="out")

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
+import odoo.sql_db
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests.common import new_test_user, tagged
@@ -149,6 +151,36 @@ class TestLadder(MatchingCase):
         contact = self.there_is(None, phone_number="+48 600-100-201")
         self.read(contact)
         self.check_linked(other, contact)
+
+    def test_candidates_are_found_by_indexes(self):
+        self.env.cr.execute(
+            """
+            INSERT INTO res_partner (name, complete_name, email_normalized, phone_sanitized, active)
+            SELECT n, n, n || '@example.com', '+48' || n, TRUE FROM generate_series(1, 5000) AS n
+            """
+        )
+        self.env.cr.execute("ANALYZE res_partner")
+        looked = []
+        real = odoo.sql_db.Cursor.execute
+
+        def execute(cursor, query, *args, **kwargs):
+            text = str(getattr(query, "code", query))
+            if '"email_normalized" ' in text.partition("WHERE")[2]:
+                looked.append((query, args))
+            return real(cursor, query, *args, **kwargs)
+
+        people = [{"email": "jan@example.com"}, {"email": None, "phone_number": "+48600100200"}]
+        with patch.object(odoo.sql_db.Cursor, "execute", execute):
+            for some in (people[:1], people):
+                self.env["res.partner"]._usercom_same_people(self.account, some)
+        plans = []
+        for query, args in looked:
+            self.env.cr.execute("EXPLAIN " + self.env.cr.mogrify(query, *args).decode())
+            plans.append("\n".join(line for (line,) in self.env.cr.fetchall()))
+        by_email, by_both = plans
+        self.assertIn("res_partner_usercom_email_idx", by_email)
+        self.assertIn("res_partner_usercom_email_idx", by_both)
+        self.assertIn("res_partner_usercom_phone_idx", by_both)
 
     def test_phone_counts_only_where_there_is_no_email(self):
         partner = self.make_partner(phone="+48600100200")

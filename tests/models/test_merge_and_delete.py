@@ -145,6 +145,20 @@ class TestMerged(MergeDeleteCase):
         self.push()
         self.check_joined()
 
+    def test_the_other_was_just_being_created(self):
+        """Of it only the User ID is known: the answer to the call got lost."""
+        for commit in (True, False):
+            with self.subTest(commit=commit):
+                self.begin()
+                late = self.make_partner(name="Jan L", email="late@example.com")
+                self.sim.fault("drop", method="POST", commit=commit)
+                self.push()
+                self.assertEqual(len(self.sim.contacts()), 2 + commit)
+                self.merge(self.kept, self.lost, late)
+                self.work()
+                self.check_joined()
+                self.assertFalse(self.people("late@example.com"))
+
     def test_the_one_that_is_kept_was_never_there(self):
         kept = self.make_partner(name="Jan K", email="k@example.com")
         self.changes().unlink()
@@ -498,6 +512,44 @@ class TestOnDelete(MergeDeleteCase):
         row.with_user(self.manager).action_retry()
         self.push()
         self.assertFalse(self.is_there())
+
+    def test_account_was_archived(self):
+        """Nothing is noted for an account that is archived; it catches up."""
+        for wish in ("unsubscribe", "delete"):
+            with self.subTest(wish=wish):
+                self.begin()
+                self.account.active = False
+                self.delete(wish)
+                self.work()
+                self.account.active = True
+                self.work()
+                left = [contact["unsubscribed"] for contact in self.sim.contacts()]
+                self.assertEqual(left, [True] if wish == "unsubscribe" else [])
+                self.check_over()
+
+    def test_given_up(self):
+        self.delete("delete")
+        self.sim.fault("400", method="DELETE")
+        self.push()
+        self.changes().with_user(self.manager).action_ignore()
+        self.account.active = False
+        self.account.active = True
+        self.work()
+        self.assertTrue(self.is_there())
+        self.assertEqual(self.stones().state, "linked")
+        self.check_over()
+
+    def test_created_and_merged_when_it_was_deleted(self):
+        late = self.make_partner(email="late@example.com")
+        self.sim.fault("drop", method="POST", commit=True)
+        self.push()
+        self.env["base.partner.merge.automatic.wizard"]._merge(
+            (self.partner | late).ids, self.partner
+        )
+        self.delete("delete")
+        self.work()
+        self.assertFalse(self.sim.contacts())
+        self.check_over()
 
     def test_created_when_it_was_deleted(self):
         partner = self.make_partner(email="late@example.com")

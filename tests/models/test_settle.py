@@ -339,6 +339,21 @@ class TestUserIdTaken(SettleCase):
         self.assertEqual(self.ties(), {self.partner: self.contact["id"]})
         self.assertEqual(self.binding(self.partner).custom_id, self.user_id)
 
+    def test_seen_by_a_read_another_who_was_deleted_there(self):
+        """The User ID stays with whom it belongs to here; the two are tied all the same."""
+        me = self.make_linked(name="Ola", email="ola@example.com")
+        self.sim.delete_contact(self.there(me)["id"])
+        self.ping(me.usercom_id)
+        self.pull()
+        self.sim.edit_contact(self.contact["id"], email="ola@example.com")
+        self.read(self.contact)
+        wizard = self.settle(self.pings(), "user_id_taken")
+        self.line(wizard, me).action_same()
+        self.check_quiet()
+        self.assertEqual(self.ties()[me], self.contact["id"])
+        self.assertNotEqual(self.binding(me).custom_id, self.user_id)
+        self.assertEqual(self.there(me)["custom_id"], self.user_id)
+
     def test_seen_by_a_read_a_new_person(self):
         self.read(self.contact)
         self.settle(self.pings(), "user_id_taken").action_different()

@@ -44,6 +44,30 @@ class TestTogether(SyncCase):
             self.push()
             self.assertEqual(self.puts(), 0)
 
+    def test_tags_go_one_by_one(self):
+        """User.com has no mass update of them, and would take the word for a custom attribute's."""
+        self.sim.switch(unknown_attribute="legacy")
+        partners = self.make_linked_ones()
+        tags = self.env["usercom.attribute"].search(
+            [
+                ("account_id", "=", self.account.id),
+                ("kind", "=", "contact"),
+                ("name_std", "=", "tags"),
+            ]
+        )
+        self.env["usercom.mapping"].create(
+            {
+                "account_id": self.account.id,
+                "odoo_field": "category_id",
+                "attribute_id": tags.id,
+                "direction": "out",
+            }
+        )
+        partners.category_id = self.env["res.partner.category"].create({"name": "vip"})
+        self.push()
+        self.assertEqual([self.there(partner)["tags"] for partner in partners], [["vip"]] * 5)
+        self.assertNotIn("tags", [each["name_std"] for each in self.sim.attributes()])
+
     def test_two_values_for_two_contacts_are_a_call_each(self):
         partners = self.make_linked_ones(2)
         partners.write({"city": "Gdynia", "country_id": self.env.ref("base.pl").id})

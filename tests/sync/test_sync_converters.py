@@ -471,7 +471,7 @@ def test_two_values_may_share_a_word_and_two_words_a_value():
     assert canonical(rule, "bb") == read(rule, "Choice B") == "Choice B"
     assert converters.to_odoo(rule, "Choice B", CONTEXT) == "b"
     twice = rule_of("selection", None, "fixed", False, choices=(("a", "X"), ("a", "Y"), ("b", "Z")))
-    assert canonical(twice, "a") == read(twice, "X") == read(twice, "Y")
+    assert canonical(twice, "a") == read(twice, "X") == read(twice, "Y") == "X"
     assert converters.to_odoo(twice, read(twice, "Y"), CONTEXT) == "a"
 
 
@@ -485,6 +485,20 @@ def test_unknown_choices():
     assert code_of(canonical, kept, "Choice A") == "unknown_choice"
     several = rule_of("many2many", None, "fixed", True)
     assert code_of(canonical, several, ["a", "other"]) == "unknown_choice"
+
+
+@pytest.mark.parametrize("unknown", ["skip", "keep"])
+def test_a_value_without_a_word_does_not_travel(unknown):
+    for table in ((("a", ""),), (("a", ""), ("b", "B"))):
+        rule = rule_of("selection", None, "fixed", False, choices=table, unknown=unknown)
+        assert code_of(canonical, rule, "a") == "unknown_choice"
+        assert read(rule, "") is None
+    several = rule_of("many2many", None, "fixed", True, choices=(("a", ""),), unknown=unknown)
+    assert code_of(canonical, several, ["a"]) == "unknown_choice"
+    box = rule_of("boolean", None, "fixed", False, choices=(("yes", ""), ("no", "Nie")))
+    assert code_of(canonical, box, True) == "unknown_choice"
+    assert canonical(box, False) is read(box, "Nie") is False
+    assert read(box, "") is None
 
 
 def test_of_a_list_in_user_com_what_is_known_comes_in():

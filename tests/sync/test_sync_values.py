@@ -213,6 +213,8 @@ def test_a_removed_name_empties_both_parts():
         ("x" * 80, "X" * 61 + "..."),
         ("x" * 80, "x" * 63 + "…"),
         ("Aleksandra Kowalska-Nowak", "Aleksandra Kowalska"),
+        ("x" * 50 + " " + "y" * 50, "x" * 39 + "… " + "y" * 39 + "…"),
+        ("x" * 50 + " Nowak", "x" * 39 + "… Nowak"),
         ("+48600100200", "48 600-100-200"),
         ("+48600100200", "(48) 600100200"),
         (None, None),
@@ -237,6 +239,9 @@ def test_alike(sent, read):
         ("12a", "12b"),
         ("...", "…"),
         ("-", "+"),
+        ("x" * 50 + " Nowak", "x" * 39 + "… Kowalska"),
+        ("x" * 50 + " Nowak", "z" * 39 + "… Nowak"),
+        ("Jan Nowak", "J… N…"),
     ],
 )
 def test_not_alike(sent, read):

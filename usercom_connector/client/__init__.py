@@ -5,7 +5,7 @@ Knows nothing of Odoo. Each fact about the API names the section of `usercom-api
 
 from .address import base_url, overridden, subdomain_of
 from .api import MASS_STANDARD, ContactPage, Limiter, Page, Upsert, UserCom
-from .contact import Attribute, Company, Contact
+from .contact import COMPANY_FIELDS, CONTACT_FIELDS, Attribute, Company, Contact
 from .errors import (
     NON_FIELD,
     AccountRefused,
@@ -21,6 +21,8 @@ from .probe import CODES, ProbeResult
 
 __all__ = [
     "CODES",
+    "COMPANY_FIELDS",
+    "CONTACT_FIELDS",
     "MASS_STANDARD",
     "NON_FIELD",
     "AccountRefused",

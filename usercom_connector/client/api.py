@@ -327,9 +327,14 @@ class UserCom:
             yield from map(Contact.from_json, page.results)
 
     def attributes(self) -> Iterator[Attribute]:
-        """Read the custom attributes of contacts, companies and the rest (usercom-api.md 1.7)."""
+        """Read the custom attributes of contacts, companies and the rest (usercom-api.md 1.7).
+
+        One without a name cannot be written or read, and does not cost the others.
+        """
         for page in self.pages("/attributes/"):
-            yield from map(Attribute.from_json, page.results)
+            for item in page.results:
+                if not isinstance(item, dict) or item.get("name_std") or not item.get("id"):
+                    yield Attribute.from_json(item)
 
     def create_attribute(
         self,

@@ -70,6 +70,10 @@ _COMPANY = _Names(
     ),
 )
 
+#: The fields that every contact, and every company, has.
+CONTACT_FIELDS = _CONTACT.all
+COMPANY_FIELDS = _COMPANY.all
+
 
 def _object(source: object, what: str) -> dict[str, Any]:
     """Give the source if it is a JSON object with an id, else raise the error of a bad answer."""
@@ -101,7 +105,8 @@ class Attribute:
     """What it belongs to: clientuser (a contact), company, deal, ..."""
     choices: tuple[str, ...] = ()
     """For value type fixed, where the answer tells them."""
-    multiple: bool = False
+    multiple: bool | None = None
+    """Whether several choices may be taken; None where the answer does not tell."""
 
     @classmethod
     def from_json(cls, source: object) -> "Attribute":
@@ -111,7 +116,7 @@ class Attribute:
         if not name_std:
             raise AgainLater(Kind.NOT_JSON, sentence="User.com's answer held a nameless attribute.")
         content_type = _text(attribute, "content_type") or ""
-        choices = attribute.get("choices")
+        choices, multiple = attribute.get("choices"), attribute.get("allow_multiple_choices")
         return cls(
             id=attribute["id"],
             name=_text(attribute, "name") or name_std,
@@ -122,7 +127,7 @@ class Attribute:
             choices=tuple(c for c in choices if isinstance(c, str))
             if isinstance(choices, list)
             else (),
-            multiple=attribute.get("allow_multiple_choices") is True,
+            multiple=multiple if isinstance(multiple, bool) else None,
         )
 
 

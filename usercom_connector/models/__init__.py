@@ -22,3 +22,4 @@ from . import usercom_mapping_choice
 from . import usercom_widget
 from . import res_partner
 from . import res_config_settings
+from . import res_country_state

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
@@ -69,8 +70,10 @@ class ResPartner(models.Model):
         "usercom.consent.event", "partner_id", "Consent History", groups="base.group_user"
     )
 
-    # Core stores the normalised address without an index; matching looks for it with "=".
+    # Core stores the normalised address and number without an index; matching looks for them
+    # with "=". If one of the two had none, looking for both at once would read all contacts.
     _usercom_email_idx = models.Index("(email_normalized) WHERE email_normalized IS NOT NULL")
+    _usercom_phone_idx = models.Index("(phone_sanitized) WHERE phone_sanitized IS NOT NULL")
 
     # === COMPUTE METHODS === #
 
@@ -351,7 +354,8 @@ class ResPartner(models.Model):
 
         :return: partner id to :class:`Snapshot`.
         """
-        partners = self.with_company(account.company_id or self.env.company)
+        # In no reader's language: what travels does not depend on who looks.
+        partners = self.with_company(account.company_id or self.env.company).with_context(lang=None)
         consents = self.env["usercom.consent.event"].sudo()._email_states(partners)  # as above
         context = account._context()
         participants = set(partners._usercom_take_part(account)._ids)
@@ -466,24 +470,35 @@ class ResPartner(models.Model):
 
     @api.model
     def _usercom_create(self, account, people):
-        """Contacts for people from User.com whom nobody in Odoo is.
+        """Contacts for people from User.com whom nobody in Odoo is, as far as they take part.
 
-        :param people: list of attribute to canonical value.
-        :return: list of (contact, values that it was created with).
+        Whether somebody does is known of a contact that is there: the others are undone.
+
+        :param people: list of (contact in User.com, attribute to canonical value).
+        :return: list of (contact, contact in User.com, values that it was created with).
         """
         partners = self.with_company(account.company_id or self.env.company)
         snapshot = Snapshot(account._rules(mapping.CONTACT), account._context(), None)
         vals_list = []
-        for theirs in people:
+        for _contact, theirs in people:
             name = theirs.get("name") or theirs.get("email") or theirs.get("phone_number")
             into = {r.attribute for r in snapshot.rules if r.into} & theirs.keys()
             vals = partners._usercom_vals(account, snapshot, {a: theirs[a] for a in into})
             vals |= {"name": name, "company_id": account.company_id.id}
             vals_list.append(partners._usercom_before_pull(account, vals))
-        created = partners.create(vals_list)
+        with self.env.cr.savepoint() as savepoint:
+            created = partners.create(vals_list)
+            participants = set(created._usercom_take_part(account)._ids)
+            takes_part = [contact.id in participants for contact in created]
+            if not all(takes_part):
+                savepoint.rollback()
+        if not all(takes_part):
+            people, vals_list = ([*compress(some, takes_part)] for some in (people, vals_list))
+            created = partners.create(vals_list)
         body = self.env._("Created from a contact in User.com (%(account)s).", account=account.name)
         created._message_log_batch(bodies=dict.fromkeys(created.ids, body))
-        return list(zip(created, vals_list, strict=True))
+        contacts = [contact for contact, _theirs in people]
+        return list(zip(created, contacts, vals_list, strict=True))
 
     @api.model
     def _usercom_same_people(self, account, people):

@@ -727,6 +727,7 @@ class UsercomAccount(models.Model):
         self.ensure_one()
         try:
             with self._client() as usercom:
+                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT)
                 self._refresh_attributes(usercom)
         except client.UserComError as error:
             code = str(error.kind)
@@ -765,6 +766,18 @@ class UsercomAccount(models.Model):
             "target": "new",
             "name": self.env._("Carry to existing contacts"),
             "context": {"default_account_id": self.id},
+        }
+
+    def action_try_mapping(self):
+        """Open the dialog that shows what the mapping makes of one contact."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "usercom.trial",
+            "view_mode": "form",
+            "target": "new",
+            "name": self.env._("Try It on a Contact"),
+            "context": {"default_account_id": self.id, "dialog_size": "extra-large"},
         }
 
     def action_open_attributes(self):
@@ -1025,7 +1038,8 @@ class UsercomAccount(models.Model):
     def _catch_up(self, calls_missed=False):
         """Look again at all linked contacts: what was edited meanwhile has left no row.
 
-        One statement for each queue, however many there are.
+        Nor has the deletion of one of which User.com is to be told. A few statements, however many
+        there are.
 
         :param calls_missed: whether calls of User.com were turned away meanwhile.
         """
@@ -1045,6 +1059,19 @@ class UsercomAccount(models.Model):
                 now,
                 pacing.BULK,
                 linked,
+            )
+        )
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO usercom_change
+                            (account_res_id, partner_res_id, due_at, attempts, priority)
+                SELECT account_id, former_res_id, %s, 0, %s FROM usercom_binding
+                 WHERE account_id IN %s AND farewell IS NOT NULL
+                """,
+                now,
+                pacing.EDIT,
+                tuple(self.ids),
             )
         )
         if calls_missed:
@@ -1093,14 +1120,17 @@ class UsercomAccount(models.Model):
     def _participants(self):
         """Which contacts take part: those of the account's filter and companies.
 
-        Addresses of companies and people are neither people nor companies of their own.
+        Addresses of companies and people are neither people nor companies of their own. Archived
+        contacts take part only where the filter names that field, as in any of Odoo's searches.
 
         :raises ValidationError: when the filter cannot be understood any more.
         """
         self._check_participant_domain()
-        domain = Domain(ast.literal_eval(self.participant_domain)) & (
-            Domain("type", "=", "contact")
-            | (Domain("is_company", "=", True) & Domain("parent_id", "=", False))
+        domain = Domain(ast.literal_eval(self.participant_domain))
+        if all(condition.field_expr != "active" for condition in domain.iter_conditions()):
+            domain &= Domain("active", "=", True)
+        domain &= Domain("type", "in", ("contact", False)) | (
+            Domain("is_company", "=", True) & Domain("parent_id", "=", False)
         )
         if self.company_id:
             domain &= Domain("company_id", "in", [False, self.company_id.id])
@@ -1215,8 +1245,10 @@ class UsercomAccount(models.Model):
     def _context(self):
         """What converting needs to know besides the values.
 
-        A contact without a country is taken to live where the company is.
+        A contact without a country is taken to live where the company is. Names that Odoo
+        translates are those of no reader's language.
         """
+        self = self.with_context(lang=None)
         company = self.company_id or self.env.company
         return converters.Context(
             email=_address,

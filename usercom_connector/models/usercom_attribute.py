@@ -14,6 +14,9 @@ _logger = logging.getLogger(__name__)
 KINDS = {"clientuser": mapping.CONTACT, "company": mapping.COMPANY}
 CONTENT_TYPES = {kind: content_type for content_type, kind in KINDS.items()}
 
+#: What has a meaning of its own in User.com, whether it may be mapped or not.
+OWN_KEYS = {mapping.CONTACT: client.CONTACT_FIELDS, mapping.COMPANY: client.COMPANY_FIELDS}
+
 
 class UsercomAttribute(models.Model):
     """A field of User.com's contacts or companies, as it was when the list was last read.
@@ -142,13 +145,12 @@ class UsercomAttribute(models.Model):
 
         :param found: all ``client.Attribute`` of the account.
         """
-        known = {kind: {standard.name for standard in STANDARD[kind]} for kind in STANDARD}
         listed = [
             attribute
             for attribute in found
             if attribute.content_type in KINDS
-            # Beside the standard one of the same key it could not be told apart in a read.
-            and attribute.name_std not in known[KINDS[attribute.content_type]]
+            # Beside User.com's own field of the same key it could not be told apart.
+            and attribute.name_std not in OWN_KEYS[KINDS[attribute.content_type]]
         ]
         numbers = {attribute.id for attribute in listed}
         rows = self.search([("account_id", "=", account.id), ("is_standard", "=", False)])
@@ -157,7 +159,9 @@ class UsercomAttribute(models.Model):
         present = self.browse()
         for attribute in listed:
             vals = self._vals_of(attribute)
-            row = by_number.get(attribute.id) or lost.pop((vals["kind"], vals["name_std"]), None)
+            row = by_number.get(attribute.id)
+            if not row and (row := lost.pop((vals["kind"], vals["name_std"]), None)):
+                row.mapping_ids._forget_bases()  # the values went with the one that was deleted
             present |= self._put(row, vals | {"account_id": account.id})
         gone = rows - present
         unused = gone.filtered(lambda row: not row.mapping_ids)
@@ -171,13 +175,15 @@ class UsercomAttribute(models.Model):
             "name": attribute.name,
             "name_std": attribute.name_std,
             "value_type": attribute.value_type or "string",
-            "multiple": attribute.multiple,
             "limit": LONGEST_TEXT if attribute.value_type == "string" else 0,
             "usercom_number": attribute.id,
             "state": "present",
         }
+        # Not every list of attributes tells these.
         if attribute.choices or attribute.value_type != "fixed":
-            vals["choices"] = list(attribute.choices)  # not every list of attributes tells them
+            vals["choices"] = list(attribute.choices)
+        if attribute.multiple is not None or attribute.value_type != "fixed":
+            vals["multiple"] = bool(attribute.multiple)
         return vals
 
     @api.model

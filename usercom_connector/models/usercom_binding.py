@@ -12,6 +12,7 @@ from odoo.tools import SQL, hmac
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent, converters, mapping, merge, values
+from ..sync.pacing import BULK
 from ..tools.companies import MemberJob
 from ..tools.exchange import DELETE, UNSUBSCRIBE, PushJob
 
@@ -23,7 +24,9 @@ AWAKE = (Domain("kind", "=", mapping.CONTACT) & Domain("partner_id.is_company", 
 
 #: What other addons may not add to what is written: who the contact is, and consents, which have
 #: rules of their own and are recorded as events.
-NOT_BY_PAYLOAD = frozenset({"id", "custom_id", "unsubscribed", mapping.EMAIL_CONSENT})
+NOT_BY_PAYLOAD = frozenset(
+    {"id", "custom_id", "unsubscribed", "notifications", mapping.EMAIL_CONSENT}
+)
 
 
 class BusyError(Exception):
@@ -96,7 +99,8 @@ class UsercomBinding(models.Model):
     )
     former_res_id = fields.Integer(readonly=True, help="The number of the contact to say it of.")
     merge_ids = fields.Json(
-        readonly=True, help="User.com IDs of the contacts that are to be joined with this one."
+        readonly=True,
+        help="User.com IDs, or User IDs, of the contacts that are to be joined with this one.",
     )
     state = fields.Selection(
         [
@@ -129,6 +133,9 @@ class UsercomBinding(models.Model):
     notice = fields.Text("Could Not Travel", compute="_compute_notice")
     revision = fields.Integer(readonly=True, help="Grows with each change of the base.")
     synced_at = fields.Datetime("Last in Step", readonly=True)
+    missed = fields.Boolean(
+        readonly=True, help="User.com's edits were passed over while the contact took no part."
+    )
 
     _partner_uniq = models.Constraint(
         "UNIQUE(account_id, partner_id, kind)", "A contact has one binding per account."
@@ -380,12 +387,16 @@ class UsercomBinding(models.Model):
         return not contact.custom_id and account.user_id_strategy != "keep"
 
     def _tie(self, contact):
-        """Let a binding that has nobody in User.com have this contact, as at a first meeting."""
+        """Let a binding that has nobody in User.com have this contact, as at a first meeting.
+
+        A User ID that is another binding's is not kept, as in :meth:`_create_linked`.
+        """
         self._forget_values()
+        is_taken = contact.custom_id and self._other_with("custom_id", contact.custom_id)
         self.write(
             {
                 "usercom_id": str(contact.id),
-                "custom_id": contact.custom_id or self.custom_id,
+                "custom_id": (not is_taken and contact.custom_id) or self.custom_id,
                 "send_custom_id": self._gives_user_id(self.account_id, contact),
                 "state": "linked",
                 "origin": "matched",
@@ -502,9 +513,9 @@ class UsercomBinding(models.Model):
         )
         return {binding.former_res_id: binding for binding in found}
 
-    def _record_farewell(self, number):
-        """Note that User.com was told of the deletion. What else is left stays."""
-        was_deleted = self.farewell == DELETE
+    def _record_farewell(self, number, is_said=True):
+        """Note that User.com was told of the deletion, or is not to be. What else is left stays."""
+        was_deleted = is_said and self.farewell == DELETE
         self.write(
             {
                 "farewell": False,
@@ -520,20 +531,20 @@ class UsercomBinding(models.Model):
         """Have these contacts in User.com joined with this one by the next push."""
         self.ensure_one()
         known = {*(self.merge_ids or ()), *map(str, numbers)} - {self.usercom_id}
-        self.merge_ids = sorted(known, key=int)
+        self.merge_ids = sorted(known)
         self.partner_id._usercom_enqueue(self.account_id)
 
     @api.model
-    def _is_being_joined(self, account, number):
+    def _is_being_joined(self, account, contact):
         """Whether a contact in User.com is about to be joined with another one."""
         self.flush_model(["merge_ids"])
         return bool(
             self.env.execute_query(
                 SQL(
                     """SELECT 1 FROM usercom_binding
-                        WHERE account_id = %s AND merge_ids ? %s LIMIT 1""",
+                        WHERE account_id = %s AND merge_ids ?| %s LIMIT 1""",
                     account.id,
-                    str(number),
+                    [str(contact.id), contact.custom_id],
                 )
             )
         )
@@ -615,6 +626,7 @@ class UsercomBinding(models.Model):
             email=snapshot.values.get(mapping.EMAIL.attribute),
             phone=snapshot.values.get(mapping.PHONE.attribute),
             tried=tried,
+            creates=snapshot.takes_part and self.account_id.create_in_usercom,
             binding_id=self.id,
             usercom_id=self.usercom_id or None,
             custom_id=self.custom_id,
@@ -786,6 +798,17 @@ class UsercomBinding(models.Model):
         else:
             self.env["usercom.ping"]._append([(self.account_id.id, "id", number)])
 
+    def _come_back(self):
+        """Read those again that take part again, and of which something was passed over."""
+        missed = self.filtered(lambda binding: binding.missed and binding.state == "linked")
+        people = missed.filtered(lambda binding: binding.kind == mapping.CONTACT)
+        if people:
+            subjects = [(one.account_id.id, "id", one.usercom_id) for one in people]
+            self.env["usercom.ping"]._append(subjects, BULK)
+        if missed - people:
+            missed.account_id._list_companies_soon()
+        missed.missed = False
+
     @api.model
     def _is_creating(self, account):
         """Whether a contact may be under way to User.com whose number is not known yet."""
@@ -825,6 +848,7 @@ class UsercomBinding(models.Model):
             and all(name in base and base[name] == value for name, value in theirs.items())
             and agreed in (None, base.get(mapping.EMAIL_CONSENT))
             and known == [[code, args | {"direction": "in"}] for code, args in notices]
+            and not self.conflict_ids  # what is asked about may have been changed back there
         )
 
     def _shown(self, rules):
@@ -910,6 +934,8 @@ class UsercomBinding(models.Model):
             binding.synced_at = read.began if is_said else now
             binding._set_notices("in", notices)
             snapshot = after[binding.id]
+            if binding.missed == snapshot.takes_part:
+                binding.missed = not snapshot.takes_part
             if binding._job(snapshot) or binding._member_job(snapshot):
                 to_send |= binding.partner_id
         to_send._usercom_enqueue(account)

@@ -66,6 +66,13 @@ class UsercomChange(models.Model):
             name = row.partner_id.sudo().display_name
             row.display_name = name or str(row.partner_res_id)
 
+    def _compute_can_settle(self):
+        super()._compute_can_settle()
+        for row in self.filtered("can_settle"):
+            # sudo: only what it is. The questions are about people, and are asked of users there.
+            partner = self.env["res.partner"].sudo().browse(row.partner_res_id)
+            row.can_settle = not partner.exists().is_company
+
     def _contacts(self):
         return self.partner_id | super()._contacts()
 
@@ -93,6 +100,9 @@ class UsercomChange(models.Model):
                 unsent = merge.outgoing(snapshot.rules, snapshot.values, binding.base_odoo or {})
                 if unsent:
                     binding.refused = (binding.refused or {}) | unsent
+            leaving = self.env["usercom.binding"]._leaving(account, rows.mapped("partner_res_id"))
+            for binding in leaving.values():
+                binding._record_farewell(None, is_said=False)
 
     @api.model
     def _append_gathered(self):
@@ -383,6 +393,9 @@ class UsercomChange(models.Model):
         )
         asleep = self.env["usercom.binding"]._asleep(account, partners.browse(by_id))
         sleeping = self.env["usercom.binding"].union(*asleep.values())._snapshots(account)
+        participants = {i for i, snapshot in snapshots.items() if snapshot.takes_part}
+        known = self.env["usercom.binding"].union(*bindings.values())
+        known.filtered(lambda binding: binding.partner_id.id in participants)._come_back()
         jobs, done = [], self.browse()
         for rows, partner_id in pieces:
             if partner_id in leaving:
@@ -704,7 +717,7 @@ class UsercomChange(models.Model):
             self._park("taken_there", usercom_id=str(contact.id), partner_id=other.partner_id.id)
             return None
         if other:
-            if other._is_being_joined(account, contact.id):
+            if other._is_being_joined(account, contact):
                 self._wait(1, "busy")  # it is no more when that is done
                 return None
             # Its contact in Odoo was deleted, and somebody entered the person anew.

@@ -1,3 +1,6 @@
+import re
+import time
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
@@ -5,9 +8,10 @@ from odoo.tools import SQL
 
 from .. import client
 from ..sync import mapping, pairs
-from ..sync.pacing import BULK
+from ..sync.pacing import BULK, CONSENT
 from ..tools import field_path
-from .usercom_attribute import CONTENT_TYPES
+from .usercom_account import CLICK_SECONDS
+from .usercom_attribute import CONTENT_TYPES, OWN_KEYS
 
 #: The longest name of an attribute (usercom-api.md, section 1.7).
 LONGEST_NAME = 32
@@ -23,7 +27,7 @@ RULES = frozenset(
 )
 
 #: What a person agreed to, and who a contact is, have rules of their own.
-CONSENT_ATTRIBUTES = frozenset({mapping.EMAIL_CONSENT, "unsubscribed"})
+CONSENT_ATTRIBUTES = frozenset({mapping.EMAIL_CONSENT, "unsubscribed", "notifications"})
 IDENTITY_ATTRIBUTES = frozenset({"id", "custom_id", "user_key", "company_id", "company_custom_id"})
 
 #: What every new account begins with: Odoo field, attribute, and what differs from the defaults.
@@ -240,18 +244,26 @@ class UsercomMapping(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         lines = super().create(vals_list)
+        lines._forget_bases()
         lines._agree()
         lines._note_change()
         return lines
 
     def write(self, vals):
-        if (
-            "attribute_id" in vals
-            or vals.get("direction", "both") != "both"
-            or not vals.get("active", True)
-        ):
+        moved = self.filtered(
+            lambda line: (
+                line.odoo_field != vals.get("odoo_field", line.odoo_field)
+                or line.attribute_id.id != vals.get("attribute_id", line.attribute_id.id)
+            )
+        )
+        opened = self.filtered(
+            lambda line: line.direction == "out" and vals.get("direction", "out") != "out"
+        )
+        if moved or vals.get("direction", "both") != "both" or not vals.get("active", True):
             self._conflicts().unlink()  # there is nothing to decide any more
         result = super().write(vals)
+        moved._forget_bases()
+        opened._forget_bases(SQL("base_usercom"))
         if vals.get("winner", mapping.ASK) != mapping.ASK:
             self._conflicts()._look_again()  # the rule decides now
         if "attribute_id" in vals:
@@ -271,6 +283,38 @@ class UsercomMapping(models.Model):
     def _agree(self):
         for line in self:
             line.agreed = line.attribute_id._signature() if line.attribute_id else False
+
+    def _forget_bases(self, *columns):
+        """Let the attributes of these lines and their fields meet for the first time.
+
+        What is remembered is of another field, or of another attribute with the same key: compared
+        with it, a blank that was never filled would count as a removal. Of a line that lets values
+        come in from now on, User.com's half alone is forgotten: what was edited there meanwhile
+        counts as an edit.
+        """
+        columns = columns or (SQL("base_odoo"), SQL("base_usercom"))
+        bindings = self.env["usercom.binding"]
+        bindings.flush_model()
+        for line in self.filtered("attribute_id"):
+            if line.account_id._has_bindings():
+                self.env.cr.execute(
+                    SQL(
+                        """
+                        UPDATE usercom_binding
+                           SET %(forgotten)s, revision = revision + 1
+                         WHERE account_id = %(account)s AND kind = %(kind)s AND state <> 'seen'
+                           AND (base_odoo ? %(name)s OR base_usercom ? %(name)s)
+                        """,
+                        forgotten=SQL(", ").join(
+                            SQL("%s = %s - %s", column, column, line.attribute_id.name_std)
+                            for column in columns
+                        ),
+                        name=line.attribute_id.name_std,
+                        account=line.account_id.id,
+                        kind=line.kind,
+                    )
+                )
+        bindings.invalidate_model(["base_odoo", "base_usercom", "revision"], flush=False)
 
     def _note_change(self):
         for account in self.account_id:
@@ -311,6 +355,7 @@ class UsercomMapping(models.Model):
         account = self.account_id
         try:
             with account._client() as usercom:
+                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, CONSENT)
                 try:
                     created = usercom.create_attribute(
                         content_type=CONTENT_TYPES[self.kind], **wanted
@@ -343,7 +388,7 @@ class UsercomMapping(models.Model):
         # What the answer does not tell is as we asked for it.
         vals["kind"] = self.kind
         vals["choices"] = vals.get("choices") or list(wanted["choices"])
-        vals["multiple"] = vals["multiple"] or wanted["multiple"]
+        vals["multiple"] = vals.get("multiple") or wanted["multiple"]
         return attributes.create(vals | {"account_id": self.account_id.id}).sudo(False)
 
     def _unused_attribute(self, wanted):
@@ -387,6 +432,9 @@ class UsercomMapping(models.Model):
         if not verdict.into:
             self.direction = "out"
         label = " ".join(part._description_string(self.env) for part in found.fields)
+        key = re.sub(r"\W+", "_", label.lower()).strip("_")
+        if key in OWN_KEYS[self.kind] | CONSENT_ATTRIBUTES | IDENTITY_ATTRIBUTES:
+            label = f"Odoo {label}"  # under its key User.com has a field of its own
         return {
             "name": label[:LONGEST_NAME].strip(),
             "value_type": value_type,
@@ -489,8 +537,11 @@ class UsercomMapping(models.Model):
         attribute = self.attribute_id
         if not attribute:
             return "map_no_attribute", {}
-        if refusal := self._refusal():
-            return refusal
+        return self._change_there() or self._refusal()
+
+    def _change_there(self):
+        """What became of the attribute in User.com since it was chosen: code and facts."""
+        attribute = self.attribute_id
         if attribute.is_standard:
             return None
         if attribute.state == "gone":
@@ -514,6 +565,8 @@ class UsercomMapping(models.Model):
         theirs = {choice.casefold(): choice for choice in self.attribute_id.choices or ()}
         if field.type == "selection":
             ours = dict(field._description_selection(self.env))
+        elif field.type == "boolean":
+            ours = {"yes": self.env._("Yes"), "no": self.env._("No")}
         else:
             ours = {choice: choice for choice in theirs.values()}
         known = set(self.choice_ids.mapped("odoo_value"))
@@ -547,9 +600,7 @@ class UsercomMapping(models.Model):
             limit=attribute.limit or None,
             too_long=self.too_long,
             choices=tuple(
-                (choice.odoo_value, choice.usercom_value)
-                for choice in self.choice_ids
-                if choice.usercom_value
+                (choice.odoo_value, choice.usercom_value or "") for choice in self.choice_ids
             ),
             unknown=self.unknown,
             multiple=attribute.multiple,

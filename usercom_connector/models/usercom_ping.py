@@ -8,6 +8,7 @@ from odoo.tools import SQL, hmac, split_every
 
 from .. import client
 from ..sync import consent, converters, mapping, values
+from ..sync.attributes import STANDARD
 from ..sync.pacing import EDIT
 from ..tools import exchange
 from .usercom_binding import Read
@@ -16,6 +17,8 @@ from .usercom_verdict import DIFFERENT, LEFT, SAME
 
 #: So many seconds a call that may be the echo of a push waits for the push to be recorded.
 ECHO_WAITS = 10
+#: What each read shows of a contact, also where it has no value.
+STANDARD_NAMES = frozenset(attribute.name for attribute in STANDARD[mapping.CONTACT])
 
 
 class UsercomPing(models.Model):
@@ -97,9 +100,15 @@ class UsercomPing(models.Model):
         :return: a digest, or ``None`` where the call does not show all that comes in.
         """
         contact = client.Contact.from_webhook(user)
-        return contact and self._digest_of(
-            account_id, contact, is_list=isinstance(user.get("attributes"), list)
-        )
+        if contact is None:
+            return None
+        is_list = isinstance(user.get("attributes"), list)
+        if not (is_list or contact.has(mapping.EMAIL_CONSENT)):
+            # sudo: the caller of the webhook is nobody; nothing of the account is told.
+            account = self.env["usercom.account"].sudo().browse(account_id)
+            if not account.email_consent_missing:
+                return None  # what it leaves out may be a "no"
+        return self._digest_of(account_id, contact, is_list=is_list)
 
     @api.model
     def _digest_of(self, account_id, contact, is_list=False):
@@ -110,11 +119,13 @@ class UsercomPing(models.Model):
         rules, context = self.env["usercom.account"]._reading_of(account_id)
         if context is None:
             return None
-        theirs, _notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        theirs, notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
+        if notices:
+            return None  # a list of which only a part is known shows more than the base
         if is_list:
             # Such a list names the custom attributes that have a value.
-            unset = [r.attribute for r in rules if not contact.has(r.attribute)]
-            theirs |= dict.fromkeys(unset)
+            names = {rule.attribute for rule in rules} - STANDARD_NAMES
+            theirs |= dict.fromkeys(name for name in names if not contact.has(name))
         if len(theirs) != len(rules):
             return None
         return self._digest(theirs, values.boolean(contact.get(mapping.EMAIL_CONSENT)))
@@ -191,6 +202,7 @@ class UsercomPing(models.Model):
             elif (
                 binding
                 and binding.state == "linked"
+                and not binding.conflict_ids  # what is asked about may be settled by it
                 and digests == {self._digest(*binding._shown(rules))}
             ):
                 done += rows
@@ -324,17 +336,14 @@ class UsercomPing(models.Model):
                 to_create.append((contact, theirs))
             begun |= {contact.id, key}
             done += rows
-        created = self.env["res.partner"]._usercom_create(account, [t for _c, t in to_create])
-        to_link += [
-            (partner, contact, "usercom")
-            for (partner, _vals), (contact, _theirs) in zip(created, to_create, strict=True)
-        ]
+        created = self.env["res.partner"]._usercom_create(account, to_create)
+        to_link += [(partner, contact, "usercom") for partner, contact, _vals in created]
         linked = bindings._create_linked(account, to_link)
         for binding, (_partner, contact, _origin) in zip(linked, to_link, strict=True):
             reads[binding.id] = Read(binding, contact, began)
-        for partner, vals in created:
+        for partner, _contact, vals in created:
             partner._usercom_pulled(account, vals)
-        places[0] -= len(to_create)
+        places[0] -= len(created)
         return reads, done, aside
 
     @api.model

@@ -545,6 +545,20 @@ class UsercomSentence(models.AbstractModel):
             reason=reason,
         )
 
+    # === TRYING THE MAPPING === #
+
+    @api.model
+    def _say_trial_gone(self, **args):
+        return self.env._("Deleted in User.com, so nothing travels.")
+
+    @api.model
+    def _say_trial_first_meeting(self, usercom_id="", **args):
+        return self.env._(
+            "User.com's number %(number)s is taken for the same one. The two would be linked, and "
+            "what one side lacks would come from the other.",
+            number=usercom_id,
+        )
+
     # === THE MAPPING === #
 
     @api.model

@@ -315,11 +315,12 @@ def _write_state(rule: FieldRule, value: Any, context: Context) -> str:
 
 def _word(rule: FieldRule, key: str) -> str:
     """User.com's word for an Odoo value. Without a table they are the same."""
-    words = dict(rule.choices)
-    if key in words:
-        return words[key]
+    words = [word for known, word in rule.choices if known == key]
+    if any(words):
+        return next(filter(None, words))
     # Kept as it is, a value that is another one's word would come back as the other one.
-    if rule.choices and (rule.unknown == SKIP or key in words.values()):
+    is_anothers = any(key == word for _known, word in rule.choices)
+    if words or (rule.choices and (rule.unknown == SKIP or is_anothers)):
         raise CannotTravel("unknown_choice", attribute=rule.attribute, value=key[:_SHOWN])
     return key
 
@@ -410,7 +411,8 @@ def _boolean(rule: FieldRule, raw: Any, context: Context, there: bool) -> bool |
 
 def _write_yes_no(rule: FieldRule, value: Any, context: Context) -> str:
     word = "yes" if value else "no"
-    return dict(rule.choices).get(word, word)
+    words = [known for key, known in rule.choices if key == word]
+    return next(filter(None, words), "") if words else word
 
 
 def _yes_no(rule: FieldRule, raw: Any, context: Context, there: bool) -> bool | None:
@@ -418,8 +420,12 @@ def _yes_no(rule: FieldRule, raw: Any, context: Context, there: bool) -> bool | 
     for answer in (True, False):
         word = _write_yes_no(rule, answer, context)
         if there and isinstance(value, str) and value.strip().casefold() == word.strip().casefold():
-            return answer
-    return _boolean(rule, value, context, there)
+            return answer if word else None
+    read = _boolean(rule, value, context, there)
+    if not there and not _write_yes_no(rule, read, context):
+        word = "yes" if read else "no"
+        raise CannotTravel("unknown_choice", attribute=rule.attribute, value=word)
+    return read
 
 
 def _float(rule: FieldRule, raw: Any, context: Context, there: bool) -> float | None:

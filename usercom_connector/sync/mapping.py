@@ -29,8 +29,9 @@ class FieldRule:
     is right when both sides changed, ``removals`` whether a value that somebody emptied empties
     the other side's. ``limit`` is the longest text that User.com takes (usercom-api.md, section
     1.4), ``too_long`` what happens to a longer one. ``choices`` pairs Odoo's values with those of
-    User.com's choice list, ``unknown`` says what happens to a value that is in none of the pairs.
-    ``on_web`` says whether the widget on web pages gives the value.
+    User.com's choice list (an empty text: the value does not travel), ``unknown`` says what happens
+    to a value that is in none of the pairs. ``on_web`` says whether the widget on web pages gives
+    the value.
     """
 
     attribute: str

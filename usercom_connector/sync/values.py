@@ -14,7 +14,7 @@ from . import mapping
 # PostgreSQL refuses NUL in text, and halves of an emoji that was cut in two (JSON can hold them);
 # the other control characters have no place in a field.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
-_CUT_MARKS = ("...", "…")
+_CUT_MARK = re.compile(r"\.\.\.|…")
 
 #: The longest first and the longest last name (usercom-api.md, section 1.4).
 NAME_LIMIT = 40
@@ -107,6 +107,20 @@ def attribute_of(written: str) -> str:
     return mapping.NAME.attribute if written in ("first_name", "last_name") else written
 
 
+def _is_cut(ours: str, theirs: str) -> bool:
+    """Whether a text may be ours cut short; a name is in both of its parts, each with a mark."""
+    pieces = [piece.strip() for piece in _CUT_MARK.split(theirs)]
+    if sum(map(len, pieces)) < 16 or not pieces[0] or not ours.startswith(pieces[0]):
+        return False
+    end = 0
+    for piece in pieces:
+        start = ours.find(piece, end)
+        if start < 0:
+            return False
+        end = start + len(piece)
+    return True
+
+
 def alike(sent: object, read: object) -> bool:
     """Whether what is read may be what was sent, stored by a server with habits of its own.
 
@@ -119,9 +133,7 @@ def alike(sent: object, read: object) -> bool:
     ours, theirs = ours.casefold(), theirs.casefold()
     if ours == theirs:
         return True
-    for mark in _CUT_MARKS:
-        theirs = theirs.removesuffix(mark)
-    if len(theirs) >= 16 and ours.startswith(theirs.rstrip()):
+    if _is_cut(ours, theirs):
         return True
     digits, their_digits = re.sub(r"\D", "", ours), re.sub(r"\D", "", theirs)
     is_number = not re.search(r"[^\W\d_]", ours) and not re.search(r"[^\W\d_]", theirs)

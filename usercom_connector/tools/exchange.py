@@ -16,6 +16,8 @@ from ..sync import converters, mapping, pacing, values
 THREADS = 8
 #: So many contacts are named in one mass update; how many may be is not known (usercom-api.md 8.9).
 MASS_SIZE = 200
+#: What is shorter is a number of User.com's, and no User ID of a contact that is being created.
+SHORTEST_USER_ID = 32
 #: What may become in User.com of a contact that was deleted in Odoo.
 UNSUBSCRIBE, DELETE = "unsubscribe", "delete"
 #: So many transport failures in a row end a round's calls.
@@ -38,15 +40,16 @@ class PushJob:
     ``altered`` maps attributes, whose value another addon has changed in the body, to what User.com
     shows of them then.
     ``tried`` says that the contact may have been created by a call whose answer was lost,
-    ``alone`` that it must not go out together with others, and ``surveyed`` that a list of all
-    contacts has shown that nobody in User.com has the address. ``name`` and ``candidates``, numbers
-    of User.com's, are of a company that is to be looked up.
+    ``creates`` that it is created if it was not, ``alone`` that it must not go out together with
+    others, and ``surveyed`` that a list of all contacts has shown that nobody in User.com has the
+    address. ``name`` and ``candidates``, numbers of User.com's, are of a company that is to be
+    looked up.
 
     Who is who: ``written_email`` and ``written_phone`` are as somebody wrote them, ``expected_id``
     a User ID by which the contact may be known, ``strangers`` are the contacts in User.com that a
     person said are somebody else, and ``merges`` those that are to be joined with this one, by
-    their numbers; ``withdrawn`` says that Odoo knows a "no". ``farewell`` is what becomes there of
-    a contact that was deleted here.
+    their numbers or User IDs; ``withdrawn`` says that Odoo knows a "no". ``farewell`` is what
+    becomes there of a contact that was deleted here.
     """
 
     partner_id: int
@@ -71,6 +74,7 @@ class PushJob:
     consent_seen: bool | None = None
     never_asked: bool = False
     tried: bool = False
+    creates: bool = True
     alone: bool = False
     priority: int = pacing.EDIT
     surveyed: bool = False
@@ -123,7 +127,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Overtaken:
-    """Not sent: the contact that was to be created has come to User.com by another way."""
+    """Not sent: the contact that was to be created has come to User.com by another way.
+
+    Or it is not to be created any more.
+    """
 
 
 def in_fewest_calls(jobs: Sequence[PushJob]) -> list[PushJob | MassJob]:
@@ -160,6 +167,8 @@ def _may_go_together(job: PushJob) -> bool:
         and not job.alone
         and not job.merges
         and mapping.EMAIL.attribute not in job.body
+        # Of User.com's own fields only some have a mass update: not the tags.
+        and not (job.body.keys() & client.CONTACT_FIELDS) - client.MASS_STANDARD
     )
 
 
@@ -252,6 +261,8 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     moves = is_person and mapping.EMAIL.attribute in job.body
     reads = job.consent or moves or creates_again or job.reads_first or job.merges
     fresh = _fresh(usercom, job) if reads else None
+    if fresh is None and not job.usercom_id and not job.creates:
+        return Overtaken()
     if creates_again and fresh is None and _is_overtaken(usercom, job):
         return Overtaken()
     namesakes: tuple[str, ...] = ()
@@ -375,7 +386,7 @@ def _join(usercom: client.UserCom, job: PushJob) -> bool:
     others: list[client.Contact] = []
     for number in job.merges:
         with contextlib.suppress(client.Gone):
-            others.append(usercom.contact(int(number)))
+            others.append(usercom.contact(_number_of(usercom, number)))
     if not others:
         return False
     contacts = [parent, *others]
@@ -386,6 +397,12 @@ def _join(usercom: client.UserCom, job: PushJob) -> bool:
         # One of them went after it was read. What is there is seen by the next look.
         raise client.AgainLater(client.Kind.SERVER, 404) from error
     return lowered
+
+
+def _number_of(usercom: client.UserCom, name: str) -> int:
+    """The number of a contact of which only the User ID is known where it was being created."""
+    is_number = len(name) < SHORTEST_USER_ID
+    return int(name) if is_number else usercom.contact_by_custom_id(name).id
 
 
 def _lower(usercom: client.UserCom, contacts: list[client.Contact], withdrawn: bool) -> bool:
@@ -407,18 +424,19 @@ def _lower(usercom: client.UserCom, contacts: list[client.Contact], withdrawn: b
 
 def _say_farewell(usercom: client.UserCom, job: PushJob) -> Sent:
     """Unsubscribe or delete the contact of one that was deleted in Odoo, if it is there."""
-    numbers = [job.usercom_id, *job.merges] if job.usercom_id else []
-    if not numbers and job.custom_id:
+    # It was being created when it was deleted, or merged, if its number is not known.
+    names = (job.usercom_id, *job.merges) if job.usercom_id else (job.custom_id,)
+    numbers: list[int] = []
+    for name in filter(None, names):
         with contextlib.suppress(client.Gone):
-            # It was being created when it was deleted.
-            numbers = [str(usercom.contact_by_custom_id(job.custom_id).id)]
+            numbers.append(_number_of(usercom, name))
     for number in numbers:
         if job.farewell == DELETE:
-            usercom.delete_contact(int(number or 0))
+            usercom.delete_contact(number)
         else:
             with contextlib.suppress(client.Gone):
-                _unsubscribe(usercom, int(number or 0))
-    return Sent(numbers[0] or "" if numbers else "", None, {}, None, {})
+                _unsubscribe(usercom, number)
+    return Sent(str(numbers[0]) if numbers else "", None, {}, None, {})
 
 
 def _unsubscribe(usercom: client.UserCom, number: int) -> None:

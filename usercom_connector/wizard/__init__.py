@@ -3,3 +3,4 @@ from . import usercom_always
 from . import usercom_carry
 from . import usercom_creation
 from . import usercom_settle
+from . import usercom_trial

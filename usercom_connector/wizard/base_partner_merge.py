@@ -22,11 +22,13 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         for own in best_first.grouped(lambda binding: (binding.account_id, binding.kind)).values():
             kept, left = own[:1], own[1:]
             if kept.state == "linked" and kept.kind == mapping.CONTACT:
-                # Their contacts in User.com become one as well, by the next push.
-                numbers = [
-                    n for loser in left for n in (loser.usercom_id, *(loser.merge_ids or ()))
-                ]
-                kept._join(filter(None, numbers))
+                # Their contacts in User.com become one as well, by the next push. Of one that was
+                # just being created only the User ID is known.
+                kept._join(
+                    number
+                    for loser in left
+                    for number in (loser.usercom_id or loser.custom_id, *(loser.merge_ids or ()))
+                )
             left._leave_contact()
         verdicts = self.env["usercom.verdict"].sudo()  # sudo: as above
         verdicts._move(src_partners, dst_partner)

@@ -194,6 +194,27 @@ registry.category("web_tour.tours").add("usercom_mapping", {
     ],
 });
 
+registry.category("web_tour.tours").add("usercom_try", {
+    steps: () => [
+        { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
+        { trigger: "button.o_usercom_try", run: "click" },
+        { trigger: ".modal [name=partner_id] input", run: "edit Jan Probny" },
+        { trigger: ".ui-menu-item a:contains(Jan Probny)", run: "click" },
+        { trigger: ".modal button[name=action_try]", run: "click" },
+        { trigger: ".modal [name=status]:contains(number 1)" },
+        {
+            content: "What is there comes in",
+            trigger: ".modal .o_data_row:contains(City) [name=written]:contains(Hel)",
+        },
+        {
+            content: "What is here goes out",
+            trigger: ".modal .o_data_row:contains(Phone) [name=sent]:contains(+48600100200)",
+        },
+        { trigger: ".modal .btn-secondary:contains(Close)", run: "click" },
+        { trigger: "body:not(:has(.modal))" },
+    ],
+});
+
 function setConsent(label) {
     return [
         { trigger: ".o_field_widget[name=usercom_email_consent] input", run: "click" },
