@@ -21,7 +21,7 @@ class TestBrowserAccount(BrowserCase):
         self.assertEqual((account.subdomain, account.state), ("acme", "running"))
         self.assertEqual(account.sudo().rest_key, KEY)
         self.assertFalse(account.create_in_odoo or account.create_in_usercom)
-        self.assertFalse(account.email_consent_missing)
+        self.assertFalse(account.consent_missing)
         self.assertTrue(self.sim.calls("GET", "/attributes/"))
 
     @pytest.mark.expected_log("odoo.http: A REST key has 64 letters and digits")

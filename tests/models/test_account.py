@@ -113,9 +113,9 @@ class TestAccount(SyncCase):
     def test_missing_consent_attribute_is_named_and_created(self):
         self.sim.reset()
         self.account.action_test_connection()
-        self.assertTrue(self.account.email_consent_missing)
-        self.account.action_create_email_consent()
-        self.assertFalse(self.account.email_consent_missing)
+        self.assertTrue(self.account.consent_missing)
+        self.account.action_create_consents()
+        self.assertFalse(self.account.consent_missing)
         [attribute] = self.sim.attributes()
         self.assertEqual(
             (attribute["name_std"], attribute["value_type"]), ("email_consent", "boolean")

@@ -382,16 +382,16 @@ class TestOut(ConsentCase):
         other.usercom_email_consent = WITHDRAWN
         self.push()
         self.assertEqual(self.there(partner)["city"], "Gdynia")
-        self.assertIn("E-mail consent", partner.usercom_problem)
-        self.assertIn("E-mail consent", other.usercom_problem)
+        self.assertIn("E-mail marketing", partner.usercom_problem)
+        self.assertIn("E-mail marketing", other.usercom_problem)
         partner.city = "Sopot"
         self.push()
-        self.assertIn("E-mail consent", partner.usercom_problem)
+        self.assertIn("E-mail marketing", partner.usercom_problem)
         # Once the attribute is there, it goes by itself: nobody edits each contact for that.
         manager = new_test_user(
             self.env, "consents-manager", groups="usercom_connector.group_usercom_manager"
         )
-        self.account.with_user(manager).action_create_email_consent()
+        self.account.with_user(manager).action_create_consents()
         self.push()
         self.assertIs(self.consent_there(partner), False)
         self.assertIs(self.consent_there(other), False)

@@ -3,6 +3,7 @@
 from unittest.mock import patch
 
 import odoo.sql_db
+from odoo.addons.usercom_connector.sync.consent import moment
 
 from .common import SyncCase
 
@@ -64,6 +65,44 @@ class TestQueries(SyncCase):
                 partner.city = f"City {number}"
 
         self.check_constant(prepare, self.push)
+
+    def test_three_purposes(self):
+        """They cost no more than one, both ways; a call's "no" as little."""
+        self.account.consent_attribute_ids.active = True
+        self.env["usercom.stream"].search([]).unlink()
+        for name in ("sms_consent", "phone_consent"):
+            self.sim.add_attribute(name, "boolean")
+        events = self.env["usercom.consent.event"]
+        purposes = self.account.consent_attribute_ids.purpose_id
+
+        def people(count, prefix):
+            partners = self.linked(count, prefix)
+            for number, partner in enumerate(partners):
+                partner.phone = f"+48600{len(prefix)}{count:02}{number:03}"
+            self.push()
+            return partners
+
+        def said_here(count, prefix):
+            partners = people(count, prefix)
+            for purpose in purposes:
+                events._record(partners, purpose, "given")
+
+        def said_there(count, prefix):
+            for partner in people(count, prefix):
+                values = {"email_consent": True, "sms_consent": True, "phone_consent": False}
+                self.sim.edit_contact(int(partner.usercom_id), attributes=values)
+                self.ping(partner.usercom_id)
+
+        def said_by_calls(count, prefix):
+            said_here(count, prefix)
+            self.push()
+            for partner in self.env["res.partner"].search([("email", "=like", f"{prefix}%")]):
+                subject = (self.account.id, "id", partner.usercom_id)
+                self.env["usercom.ping"]._append([subject], said_no=(["sms_consent"], moment()))
+
+        self.check_constant(lambda count, prefix: said_here(count, f"a{prefix}"), self.push)
+        self.check_constant(lambda count, prefix: said_there(count, f"b{prefix}"), self.pull)
+        self.check_constant(lambda count, prefix: said_by_calls(count, f"d{prefix}"), self.pull)
 
     def test_pushing_the_same(self):
         self.check_constant(lambda *args: self.linked(*args).write({"city": "Hel"}), self.push)

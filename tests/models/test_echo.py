@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import patch
 
+from odoo import fields
 from odoo.addons.usercom_connector.controllers.usercom_connector import _whom
 
 from .common import SyncCase
@@ -181,7 +182,7 @@ class TestEcho(SyncCase):
     def test_without_such_an_attribute_it_need_not_be_shown(self):
         partner = self.make_linked()
         self.settle()
-        self.account.email_consent_missing = True
+        self.account.attributes_read_at = fields.Datetime.now()  # and none was found
         self.sim.reset_calls()
         self.call_about(partner, attributes=None)
         self.assertEqual(self.reads(), [])

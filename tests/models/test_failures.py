@@ -607,7 +607,7 @@ class TestConnectionTest(FailureCase):
         self.check("ok", account, "success")
         self.assertEqual(account.state, "connected")
         self.assertEqual(account.database_uuid, account._database_uuid())
-        self.assertFalse(account.email_consent_missing)
+        self.assertFalse(account.consent_missing)
 
     def test_changes_nothing_there(self):
         self.sim.add_contact(email="jan@example.com")
@@ -621,9 +621,9 @@ class TestConnectionTest(FailureCase):
             self.sim.delete_attribute(attribute["id"])
         account = self.draft()
         self.check("ok", account, "success")
-        self.assertTrue(account.email_consent_missing)
-        account.action_create_email_consent()
-        self.assertFalse(account.email_consent_missing)
+        self.assertTrue(account.consent_missing)
+        account.action_create_consents()
+        self.assertFalse(account.consent_missing)
         [attribute] = self.sim.attributes()
         self.assertEqual(
             (attribute["name_std"], attribute["value_type"]), ("email_consent", "boolean")
@@ -634,7 +634,7 @@ class TestConnectionTest(FailureCase):
             self.sim.delete_attribute(attribute["id"])
         self.sim.add_attribute("email_consent", "string")
         self.check("ok", kind="success")
-        self.assertTrue(self.account.email_consent_missing)
+        self.assertTrue(self.account.consent_missing)
 
     def test_no_key(self):
         self.check("no_key", self.draft(rest_key_input=False))
@@ -685,12 +685,12 @@ class TestConnectionTest(FailureCase):
         for value in ("nonsense", "http://a b/", "http://host/path", "ftp://host"):
             with self.subTest(value=value), patch.dict(os.environ, {"USERCOM_BASE_URL": value}):
                 self.check("bad_base_url")
-                action = self.account.action_create_email_consent()
+                action = self.account.action_create_consents()
                 self.assertEqual(action["params"]["type"], "danger")
 
     def test_creating_the_attribute_fails(self):
         self.sim.fault("403", method="POST")
-        action = self.account.action_create_email_consent()
+        action = self.account.action_create_consents()
         self.assertEqual(action["params"]["type"], "danger")
         self.assertRegex(action["params"]["message"], r"^[A-Z].{30,}\.$")
 

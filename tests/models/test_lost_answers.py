@@ -57,9 +57,8 @@ class TestLostAnswers(SyncCase):
     def test_withdrawn_after_a_consent_was_sent(self):
         partner = self.make_linked({"email_consent": False})
         partner.usercom_email_consent = "given"
-        self.env["usercom.consent.event"].search(
-            [("state", "=", "withdrawn")]
-        ).happened_at -= timedelta(hours=1)
+        no = self.env["usercom.consent.event"].search([("state", "=", "withdrawn")])
+        self.said_at(no, no.happened_at - timedelta(hours=1))
         self.lose_answer("PUT")
         self.assertTrue(self.there(partner)["attributes"]["email_consent"])
         partner.usercom_email_consent = "withdrawn"
@@ -90,7 +89,7 @@ class TestSpans(SyncCase):
         self.before = fields.Datetime.now() - timedelta(hours=3)
         self.binding(self.partner).synced_at = self.before
         self.no = self.events.search([("partner_id", "=", self.partner.id)])
-        self.no.happened_at = self.before + timedelta(hours=1)  # said since the last read
+        self.said_at(self.no, self.before + timedelta(hours=1))  # since the last read
         number = int(self.partner.usercom_id)
         self.sim.edit_contact(number, attributes={"email_consent": True})
 
@@ -119,10 +118,10 @@ class TestSpans(SyncCase):
         self.partner.usercom_email_consent = "given"
         snapshot = self.partner._usercom_snapshots(self.account)[self.partner.id]
         job = binding._job(snapshot, ())
-        self.assertTrue(job.consent)
+        self.assertEqual(job.consents, {"email_consent": True})
         self.partner.usercom_email_consent = "withdrawn"
         binding.revision += 1  # a read from before the write
-        sent = Sent(binding.usercom_id, None, job.outgoing, job.consent, {})
+        sent = Sent(binding.usercom_id, None, job.outgoing, job.consents, {})
         self.assertFalse(binding._record_sent(job, sent, fields.Datetime.now()))
         words = self.partner.usercom_consent_event_ids
         self.pull()  # of the ping that was left

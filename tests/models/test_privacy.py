@@ -326,7 +326,7 @@ class TestSentences(SyncCase):
         self.assertEqual(self.account.check_code, "bad_subdomain")
         self.assertIn("subdomain", self.account.check_result)
         self.assertNotIn("USERCOM_BASE_URL", self.account.check_result)
-        action = self.account.action_create_email_consent()
+        action = self.account.action_create_consents()
         self.assertIn("subdomain", action["params"]["message"])
 
     def test_bad_subdomain_pauses_and_can_be_put_right(self):

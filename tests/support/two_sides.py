@@ -82,9 +82,9 @@ class TwoSides:
         )
         self.call_account("write", {"rest_key_input": self.process.key})
         self.expect_notice(self.call_account("action_test_connection"), "Connection works")
-        [account] = self.call_account("read", ["state", "email_consent_missing"])
-        if account["email_consent_missing"]:
-            notice = self.call_account("action_create_email_consent")
+        [account] = self.call_account("read", ["state", "consent_missing"])
+        if account["consent_missing"]:
+            notice = self.call_account("action_create_consents")
             self.expect_notice(notice, "Connection works")
         self.call_account("action_start")
         for side in ("usercom", "odoo"):

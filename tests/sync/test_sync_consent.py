@@ -22,6 +22,23 @@ states = st.sampled_from([None, GIVEN, WITHDRAWN])
 # State
 
 
+@given(
+    said=st.lists(st.tuples(st.sampled_from(["given", "pending", "blocked", "released"]), moments))
+)
+def test_blocked_lasts_until_released_and_is_no_word(said):
+    overlay = [state for state, _at in said if state in (consent.BLOCKED, consent.RELEASED)]
+    assert consent.is_blocked(said) == (overlay[-1:] == [consent.BLOCKED])
+    words = [word for word in said if word[0] not in (consent.BLOCKED, consent.RELEASED)]
+    assert consent.latest(said) == consent.latest(words)
+
+
+def test_pending_counts_where_there_is_no_word():
+    asked, no = (consent.PENDING, NOW), (WITHDRAWN, NOW - timedelta(days=9))
+    assert consent.latest([asked]) == asked
+    assert consent.latest([no, asked]) == no
+    assert consent.latest([]) is None
+
+
 def test_no_event_is_never_asked():
     assert consent.state([]) is None
     assert consent.state(iter([])) is None

@@ -1,2 +1,3 @@
+from . import portal
 from . import usercom_connector
 from . import usercom_visitor

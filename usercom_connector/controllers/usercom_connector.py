@@ -37,7 +37,7 @@ class UsercomConnector(http.Controller):
     def webhook(self, token):
         """A call of User.com's automation: check the secret, note which contact, and answer.
 
-        Nothing of the body is believed but whom it is about (usercom-api.md, section 3).
+        Nothing of the body is believed but whom it is about, and a "no" (design.md, promise 8).
         """
         if request.httprequest.method != "POST":
             return self._answer(405, "Call by POST.")  # Odoo lets OPTIONS pass, whatever the route
@@ -55,7 +55,8 @@ class UsercomConnector(http.Controller):
         # sudo: noting a row is all that this caller may do.
         pings = request.env["usercom.ping"].sudo()
         digest = pings._digest_of_call(account_id, body.get("user"))
-        pings._append([(account_id, *_whom(body))], digest=digest)
+        said_no = pings._no_of_call(account_id, body)
+        pings._append([(account_id, *_whom(body))], digest=digest, said_no=said_no)
         return self._answer(200, "Noted.")
 
     @staticmethod

@@ -11,6 +11,7 @@ from . import usercom_consent_purpose
 from . import usercom_consent_text
 from . import usercom_consent_attribute
 from . import usercom_consent_event
+from . import usercom_consent_standing
 from . import usercom_queue
 from . import usercom_listing
 from . import usercom_change
@@ -21,5 +22,6 @@ from . import usercom_mapping
 from . import usercom_mapping_choice
 from . import usercom_widget
 from . import res_partner
+from . import res_partner_consent
 from . import res_config_settings
 from . import res_country_state

@@ -4,11 +4,11 @@ from itertools import compress
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
-from odoo.tools import SQL
 
 from ..sync import consent, converters, mapping, values
 from ..sync.pacing import EDIT
 from .usercom_binding import AWAKE
+from .usercom_consent_standing import HINDERED, NEVER, OPEN
 
 #: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
 #: is captured besides (``usercom.account._captured_fields``).
@@ -23,13 +23,14 @@ class Snapshot:
 
     ``values`` leaves out what cannot be sent; ``notices`` say why (code and facts for
     ``usercom.sentence``). ``rules`` are the mapping as it holds for this contact, and ``context``
-    is what converting by them needs to know of it. ``employer`` is the User.com ID of the company
+    is what converting by them needs to know of it. ``consents`` map a purpose to the word about it
+    at the contact's address. ``employer`` is the User.com ID of the company
     that the contact belongs to, if it is linked, and ``may_join`` says whether that takes part.
     """
 
     rules: tuple
     context: converters.Context
-    consent: str | None
+    consents: dict
     kind: str = mapping.CONTACT
     takes_part: bool = True
     employer: str | None = None
@@ -58,7 +59,11 @@ class ResPartner(models.Model):
         "Needs Attention", compute="_compute_usercom", groups="base.group_user"
     )
     usercom_email_consent = fields.Selection(
-        [(consent.GIVEN, "Given"), (consent.WITHDRAWN, "Withdrawn")],
+        [
+            (consent.GIVEN, "Given"),
+            (consent.WITHDRAWN, "Withdrawn"),
+            (consent.PENDING, "Waits for confirmation"),
+        ],
         "E-mail Consent",
         compute="_compute_usercom_email_consent",
         inverse="_inverse_usercom_email_consent",
@@ -162,7 +167,7 @@ class ResPartner(models.Model):
         for partner, state in wanted.items():
             if (state or None) == states[partner.id]:
                 continue
-            if not state:
+            if state not in (consent.GIVEN, consent.WITHDRAWN):
                 raise ValidationError(
                     self.env._(
                         "A consent is on record and cannot be made unasked. If the person said "
@@ -191,51 +196,23 @@ class ResPartner(models.Model):
                 }
             )
 
-    def _usercom_keep_withdrawn(self):
+    def _usercom_keep_withdrawn(self, purpose_ids):
         """Say the "no" again where a merge has put a "yes" behind it that was another contact's."""
         self.ensure_one()
-        if self.usercom_email_consent == consent.GIVEN:
-            # sudo: nobody creates events directly; whoever may merge contacts may do this.
-            self.env["usercom.consent.event"].sudo().create(
-                {
-                    "partner_id": self.id,
-                    "address": self.email_normalized,
-                    "state": consent.WITHDRAWN,
-                    "happened_at": consent.moment(),
-                    "source": "merge",
-                    "user_id": self.env.uid,
-                }
-            )
+        purposes = self.env["usercom.consent.purpose"].browse(purpose_ids)
+        # sudo: whoever may merge contacts may do this.
+        events = self.env["usercom.consent.event"].sudo()
+        states = events._states(self, purposes)[self.id]
+        for purpose in purposes:
+            if states[purpose.id] == consent.GIVEN:
+                events._record(self, purpose, consent.WITHDRAWN, "merge")
 
     def _search_usercom_email_consent(self, operator, value):
         if operator != "in":
             return NotImplemented
-        # sudo: as in the compute. Same weights as ``sync.consent.state``.
-        self.env["usercom.consent.event"].flush_model()
-        self.flush_model(["email_normalized"])
-        latest = SQL(
-            """
-            SELECT DISTINCT ON (contact.id) contact.id, event.state
-              FROM usercom_consent_event AS event
-              JOIN res_partner AS contact
-                ON contact.email_normalized = event.address
-               AND (event.partner_id = contact.id OR event.state = %(withdrawn)s)
-             WHERE event.purpose_id = %(purpose)s AND event.state IN (%(given)s, %(withdrawn)s)
-          ORDER BY contact.id, COALESCE(event.happened_at, '-infinity') DESC,
-                   (event.state = %(withdrawn)s) DESC
-            """,
-            purpose=self.env["usercom.consent.purpose"]._email().id,
-            given=consent.GIVEN,
-            withdrawn=consent.WITHDRAWN,
-        )
-        states = [state for state in value if state]
-        domain = Domain.FALSE
-        if states:
-            found = SQL("(SELECT id FROM (%s) AS word WHERE state IN %s)", latest, tuple(states))
-            domain |= Domain("id", "in", found)
-        if False in value:
-            domain |= Domain("id", "not in", SQL("(SELECT id FROM (%s) AS word)", latest))
-        return domain
+        names = {consent.GIVEN: [OPEN, HINDERED], False: [NEVER]}
+        standings = {name for state in value for name in names.get(state, [state])}
+        return Domain("usercom_email_standing", "in", standings)
 
     # === CRUD METHODS === #
 
@@ -356,7 +333,7 @@ class ResPartner(models.Model):
         """
         # In no reader's language: what travels does not depend on who looks.
         partners = self.with_company(account.company_id or self.env.company).with_context(lang=None)
-        consents = self.env["usercom.consent.event"].sudo()._email_states(partners)  # as above
+        consents = partners._usercom_consents(account)
         context = account._context()
         participants = set(partners._usercom_take_part(account)._ids)
         rules = {
@@ -369,6 +346,7 @@ class ResPartner(models.Model):
             partner.id: partner._usercom_snapshot(
                 rules[partner._usercom_kind(), bool(partner.parent_id)],
                 replace(context, country=partner.country_id.code or context.country),
+                account,
                 consents[partner.id],
             )
             if partner.id in participants
@@ -381,7 +359,7 @@ class ResPartner(models.Model):
         for partner in partners:
             snapshot = snapshots[partner.id]
             if snapshot.kind == mapping.COMPANY:
-                snapshot.consent = None  # companies have none in User.com
+                snapshot.consents = {}  # companies have none in User.com
             else:
                 employer = employers.get(partner.parent_id.id, (None, False))
                 snapshot.employer, snapshot.may_join = employer
@@ -409,8 +387,23 @@ class ResPartner(models.Model):
             for binding in linked
         }
 
-    def _usercom_snapshot(self, rules, context, consent_state):
-        snapshot = Snapshot(rules, context, consent_state, self._usercom_kind())
+    def _usercom_consents(self, account):
+        """The words about consents that travel, at the contacts' addresses.
+
+        :return: partner id to purpose id to given, withdrawn, or ``None`` where there is no word.
+        """
+        purpose_ids = {rule.purpose for rule in account._consent_rules()}
+        purposes = self.env["usercom.consent.purpose"].browse(purpose_ids)
+        # sudo: what is sent is what counts, whoever of the contacts at the address has said it.
+        states = self.env["usercom.consent.event"].sudo()._states(self, purposes)
+        words = (consent.GIVEN, consent.WITHDRAWN)
+        return {
+            partner_id: {p: state if state in words else None for p, state in found.items()}
+            for partner_id, found in states.items()
+        }
+
+    def _usercom_snapshot(self, rules, context, account, consents):
+        snapshot = Snapshot(rules, context, consents, self._usercom_kind())
         for rule in rules:
             try:
                 raw = self._usercom_raw(rule)
@@ -421,9 +414,16 @@ class ResPartner(models.Model):
             if rule.converter == "name":
                 value = values.person_name(value, self.email)  # the address may stand in for it
             snapshot.values[rule.attribute] = value
-        if consent_state == consent.GIVEN and mapping.EMAIL.attribute not in snapshot.values:
-            snapshot.consent = None  # given for an address that does not travel
+        for rule in account._consent_rules():
+            is_given = consents.get(rule.purpose) == consent.GIVEN
+            if is_given and rule.address and not self._usercom_travels(rule.address, snapshot):
+                consents[rule.purpose] = None  # given for an address that does not travel
         return snapshot
+
+    def _usercom_travels(self, attribute, snapshot):
+        """Whether the address that consents belong to is the one that User.com gets."""
+        own = {"email": self.email_normalized, "phone_number": self.phone_sanitized}
+        return snapshot.values.get(attribute) == own[attribute]
 
     def _usercom_raw(self, rule):
         """The plain value at the end of a rule's path, as ``sync.converters`` takes it."""
@@ -478,7 +478,7 @@ class ResPartner(models.Model):
         :return: list of (contact, contact in User.com, values that it was created with).
         """
         partners = self.with_company(account.company_id or self.env.company)
-        snapshot = Snapshot(account._rules(mapping.CONTACT), account._context(), None)
+        snapshot = Snapshot(account._rules(mapping.CONTACT), account._context(), {})
         vals_list = []
         for _contact, theirs in people:
             name = theirs.get("name") or theirs.get("email") or theirs.get("phone_number")

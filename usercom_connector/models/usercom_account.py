@@ -2,7 +2,7 @@ import ast
 import json
 import secrets
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from odoo import api, fields, models
@@ -13,10 +13,11 @@ from odoo.tools import SQL, ormcache
 from odoo.tools.mail import email_normalize
 
 from .. import client
-from ..sync import converters, mapping, pacing, values
+from ..sync import consent, converters, mapping, pacing, values
 from ..tools.exchange import DELETE, UNSUBSCRIBE
 from ..tools.limiter import Limiter
 from ..tools.quiet_sql import quiet_sql
+from .usercom_consent_purpose import ADDRESSES
 
 KEY_LENGTH = 64
 #: So long somebody who clicked waits for the call's turn, and then for its answer.
@@ -28,8 +29,17 @@ PARKED_BY_MAPPING = ("refused", "no_address", "unexpected")
 
 #: What is remembered between transactions is made of these, besides the mapping.
 FORGETS_CACHED = frozenset(
-    {"state", "active", "webhook_token", "webhook_secret", "company_id", "participant_domain"}
+    {
+        *("state", "active", "webhook_token", "webhook_secret", "company_id"),
+        *("participant_domain", "email_authority", "attributes_read_at"),
+    }
 )
+
+#: The field of a contact that holds an address to the attribute that it travels in.
+ADDRESS_ATTRIBUTES = {
+    "email_normalized": mapping.EMAIL.attribute,
+    "phone_sanitized": mapping.PHONE.attribute,
+}
 
 #: Active people and companies whom one can reach; internal users are staff, not customers.
 DEFAULT_PARTICIPANTS = [
@@ -138,8 +148,28 @@ class UsercomAccount(models.Model):
     checked_at = fields.Datetime("Last Test", readonly=True, copy=False)
     check_code = fields.Char(readonly=True, copy=False)
     check_result = fields.Text("Test Result", compute="_compute_check_result")
-    email_consent_missing = fields.Boolean(
-        readonly=True, copy=False, help="User.com has no boolean attribute for the consent."
+    consent_attribute_ids = fields.One2many(
+        "usercom.consent.attribute",
+        "account_id",
+        "Consents",
+        context={"active_test": False},
+    )
+    email_authority = fields.Selection(
+        [
+            ("attribute", "The attribute below"),
+            ("unsubscribed", '"Unsubscribed from emails"'),
+        ],
+        "E-mail: What Counts",
+        default="attribute",
+        required=True,
+        tracking=True,
+        help="Of the first e-mail consent that travels. This one is written by Odoo, and its yes "
+        "and its no count. Of the other one only the no counts, and Odoo never writes it: an "
+        "automation in User.com may couple the two.",
+    )
+    consent_missing = fields.Boolean(
+        compute="_compute_consent_missing",
+        help="User.com has no boolean attribute for a consent that travels.",
     )
     create_in_odoo = fields.Boolean(
         "Create in Odoo",
@@ -347,13 +377,29 @@ class UsercomAccount(models.Model):
                 parts.scheme != "https" or parts.hostname in ("localhost", "127.0.0.1")
             )
 
-    @api.depends("contact_mapping_ids.direction", "contact_mapping_ids.active")
+    @api.depends("consent_attribute_ids.trouble", "consent_attribute_ids.active")
+    def _compute_consent_missing(self):
+        for account in self:
+            account.consent_missing = any(
+                line.active and line.trouble for line in account.consent_attribute_ids
+            )
+
+    @api.depends(
+        "contact_mapping_ids.direction",
+        "contact_mapping_ids.active",
+        "consent_attribute_ids.active",
+        "consent_attribute_ids.name",
+        "email_authority",
+    )
     def _compute_webhook_attributes(self):
         for account in self:
             lines = account.contact_mapping_ids.filtered(
                 lambda line: line.active and line.direction != "out"
             )
-            names = [*lines.attribute_id.mapped("name"), mapping.EMAIL_CONSENT]
+            # The trigger shows "unsubscribed" by its label.
+            labels = {consent.UNSUBSCRIBED: self.env._("Unsubscribed from emails")}
+            consents = dict.fromkeys(rule.attribute for rule in account._origin._consent_rules())
+            names = [*lines.attribute_id.mapped("name"), *(labels.get(n, n) for n in consents)]
             account.webhook_attributes = ", ".join(names)
 
     @api.depends("database_uuid")
@@ -514,6 +560,8 @@ class UsercomAccount(models.Model):
             changed.write({"state": "draft"})  # what was tested was another address
         if vals.keys() & FORGETS_CACHED:
             self._forget_cached()
+        if "email_authority" in vals:
+            self._carry_consents()
         if vals.get("state", "paused") != "paused":
             self._answered("paused")
         if "creation_limit" in vals:
@@ -591,8 +639,10 @@ class UsercomAccount(models.Model):
         self.write(vals)
         if ok:
             self._take_attributes(attributes)
-        if ok and not self.email_consent_missing:
-            self._retry_refused(mapping.EMAIL_CONSENT)
+        if ok:
+            sound = self.consent_attribute_ids.filtered(lambda line: not line.trouble)
+            for attribute in sound.filtered("active").mapped("name"):
+                self._retry_refused(attribute)
         if ok and self.state == "running":
             self._wake_all()
         return self._notify(
@@ -602,8 +652,15 @@ class UsercomAccount(models.Model):
             sticky=False,  # the form goes on showing it
         )
 
-    def action_create_email_consent(self):
-        """Create the boolean attribute that carries the consent, in User.com.
+    def action_create_consents(self):
+        """Create the boolean attributes that consents which travel have not got in User.com."""
+        lines = self.consent_attribute_ids.filtered("active")
+        if self.attributes_read_at:
+            lines = lines.filtered("trouble")
+        return self._create_consent_attributes(lines)
+
+    def _create_consent_attributes(self, lines):
+        """Create the attributes of consents in User.com.
 
         Calls within the request's transaction, like the test. Repeated, it creates no second one:
         User.com refuses the name, and the next test finds the attribute.
@@ -611,8 +668,10 @@ class UsercomAccount(models.Model):
         self.ensure_one()
         try:
             with self._client() as usercom:
-                usercom = usercom.within(time.monotonic() + CLICK_SECONDS, pacing.CONSENT)
-                usercom.create_attribute(mapping.EMAIL_CONSENT, "boolean")
+                for line in lines:
+                    usercom.within(
+                        time.monotonic() + CLICK_SECONDS, pacing.CONSENT
+                    ).create_attribute(line.name, "boolean")
         except client.UserComError as error:
             code = str(error.kind)
         except ValueError:
@@ -977,6 +1036,13 @@ class UsercomAccount(models.Model):
                 "mapping says that a person decides. Until then nothing of that field travels. "
                 'What waits stands under "Conflicts" on the account.'
             )
+        if topic == "withdrawal":
+            return self.env._("A withdrawn consent has not reached User.com"), self.env._(
+                "Somebody withdrew a consent more than an hour ago, and User.com does not know "
+                "yet, so they may still be written to from there. The reason stands under "
+                '"To Send" or "Need a Person" on the account. If it lasts, set it in User.com by '
+                "hand. This closes by itself when the withdrawal is there."
+            )
         return self.env._("Daily ceiling of creations reached"), self.env._(
             "%(limit)s contacts were created within a day, so further ones wait. Raise "
             '"Creations a Day" on the account if that is what you want.',
@@ -1154,12 +1220,16 @@ class UsercomAccount(models.Model):
     # === MAPPING === #
 
     def _prepare_mapping(self):
-        """Bring the standard attributes up to date; give the ready lines to who has none at all."""
+        """Bring the standard attributes up to date; give the ready lines to who has none at all.
+
+        Of the mapping, and of the consents.
+        """
         # sudo: attributes are not edited by hand, and each account has these.
         self.env["usercom.attribute"].sudo()._sync_standard(self)
         lines = self.env["usercom.mapping"].with_context(active_test=False)
         having = lines.search([("account_id", "in", self.ids)]).account_id
         lines._create_default(self - having)
+        self.env["usercom.consent.attribute"]._prepare(self)
 
     @api.model
     def _prepare_all_mappings(self):
@@ -1185,17 +1255,7 @@ class UsercomAccount(models.Model):
         lines = account.env["usercom.mapping"].search([("account_id", "=", account.id)])
         paused = lines.filtered("is_paused")
         account.env["usercom.attribute"]._take(account, found)
-        account.write(
-            {
-                "attributes_read_at": fields.Datetime.now(),
-                "email_consent_missing": not any(
-                    attribute.name_std == mapping.EMAIL_CONSENT
-                    and attribute.value_type == "boolean"
-                    and attribute.content_type == "clientuser"
-                    for attribute in found
-                ),
-            }
-        )
+        account.attributes_read_at = fields.Datetime.now()
         # What was edited while a line paused has not travelled.
         paused.filtered(lambda line: not line.is_paused)._carry()
 
@@ -1210,6 +1270,49 @@ class UsercomAccount(models.Model):
         lines = self.env["usercom.mapping"].sudo()
         domain = [("account_id", "=", self.id), ("kind", "=", kind), ("active", "=", True)]
         return tuple(line._rule() for line in lines.search(domain) if not line.is_paused)
+
+    @ormcache("self.id")
+    def _consent_rules(self):
+        """The purposes that travel, and the attributes that tell of them.
+
+        ``unsubscribed`` is about all e-mail, so every purpose of that channel follows it; or the
+        first one, where the account says so, is led by it.
+
+        :return: tuple of ``sync.consent.ConsentRule``.
+        """
+        # sudo: the rules hold for whoever saves a contact.
+        lines = self.env["usercom.consent.attribute"].sudo()
+        lines = lines.search([("account_id", "=", self.id)])
+        by_purpose = {line.purpose_id: line.name for line in lines}
+        rules, led_by = [], self.sudo().exists().email_authority
+        for purpose in lines.purpose_id.filtered("active").sorted():
+            address = ADDRESS_ATTRIBUTES.get(ADDRESSES.get(purpose.channel), "")
+            make = partial(consent.ConsentRule, purpose.id, address=address)
+            if purpose.channel == "email":
+                leads = led_by == "unsubscribed"
+                rules.append(make(by_purpose[purpose], leads=not leads))
+                rules.append(make(consent.UNSUBSCRIBED, leads=leads))
+                led_by = "attribute"
+            else:
+                rules.append(make(by_purpose[purpose]))
+        return tuple(rules)
+
+    @ormcache("self.id")
+    def _absent_consents(self):
+        """The attributes of consents that are known not to be there in User.com."""
+        # sudo: asked for whoever calls the webhook; nothing of the account is told.
+        lines = self.env["usercom.consent.attribute"].sudo()
+        lines = lines.search([("account_id", "=", self.id)])
+        return frozenset(lines.filtered("trouble").mapped("name"))
+
+    def _carry_consents(self):
+        """Look again at all linked contacts: other consents travel now, or in another way.
+
+        What Odoo knows goes by the queue, and what User.com has comes by a list of all.
+        """
+        for account in self.filtered(lambda account: account.state in ("running", "paused")):
+            account._catch_up()
+            account._request_survey()
 
     @api.model
     @ormcache()

@@ -24,9 +24,7 @@ AWAKE = (Domain("kind", "=", mapping.CONTACT) & Domain("partner_id.is_company", 
 
 #: What other addons may not add to what is written: who the contact is, and consents, which have
 #: rules of their own and are recorded as events.
-NOT_BY_PAYLOAD = frozenset(
-    {"id", "custom_id", "unsubscribed", "notifications", mapping.EMAIL_CONSENT}
-)
+NOT_BY_PAYLOAD = frozenset({"id", "custom_id", consent.UNSUBSCRIBED, "notifications"})
 
 
 class BusyError(Exception):
@@ -36,14 +34,14 @@ class BusyError(Exception):
 class Read(NamedTuple):
     """A read of User.com that is to be merged into the contact that it is tied to.
 
-    ``began`` is a time before the read. ``moved`` says that it answers a write of ours that changed
-    the e-mail address: a consent that it shows was given for the old one.
+    ``began`` is a time before the read. ``moved`` are the attributes of addresses that a write of
+    ours has changed which this answers: a consent that it shows was given for the old ones.
     """
 
     binding: models.BaseModel
     contact: object
     began: object
-    moved: bool = False
+    moved: frozenset = frozenset()
 
 
 class NamesakeThere(NamedTuple):
@@ -133,6 +131,9 @@ class UsercomBinding(models.Model):
     notice = fields.Text("Could Not Travel", compute="_compute_notice")
     revision = fields.Integer(readonly=True, help="Grows with each change of the base.")
     synced_at = fields.Datetime("Last in Step", readonly=True)
+    yes_written_at = fields.Datetime(
+        readonly=True, help="A moment before the last call that wrote a consent that was given."
+    )
     missed = fields.Boolean(
         readonly=True, help="User.com's edits were passed over while the contact took no part."
     )
@@ -229,15 +230,14 @@ class UsercomBinding(models.Model):
         snapshots = self.partner_id._usercom_snapshots(account)
         found = {binding.id: snapshots.get(binding.partner_id.id) for binding in self}
         if asleep := self.filtered(lambda binding: binding._is_asleep()):
-            # sudo: as in ``res.partner._usercom_snapshots``.
-            states = self.env["usercom.consent.event"].sudo()._email_states(asleep.partner_id)
+            states = asleep.partner_id._usercom_consents(account)
             for binding in asleep:
                 is_person = binding.kind == mapping.CONTACT
                 found[binding.id] = replace(
                     snapshots[binding.partner_id.id],
                     rules=(),
                     kind=binding.kind,
-                    consent=states[binding.partner_id.id] if is_person else None,
+                    consents=states[binding.partner_id.id] if is_person else {},
                     takes_part=False,
                     values={},
                     notices=[],
@@ -601,14 +601,16 @@ class UsercomBinding(models.Model):
             if (attribute not in refused or refused[attribute] != value)
             and (attribute not in asked or asked[attribute] != value)
         }
-        to_send = self._consent_to_send(snapshot, wanted, refused, base_usercom)
-        if to_send is not None and refused.get(mapping.EMAIL_CONSENT) == to_send:
-            to_send = None
+        to_send = {
+            name: word
+            for name, word in self._consents_to_send(snapshot, wanted).items()
+            if refused.get(name) != word
+        }
         body = converters.payload(snapshot.rules, outgoing, snapshot.context)
         merges = (self.state == "linked" and self.merge_ids) or ()
         sends_id = bool(self.usercom_id) and self.send_custom_id
         awaited = sends_id and self.is_awaited
-        is_idle = self.state == "linked" and to_send is None and not merges and not awaited
+        is_idle = self.state == "linked" and not (to_send or merges or awaited)
         if is_idle and not body:
             return None
         body, dropped, altered = self._payload(snapshot, body)
@@ -638,11 +640,10 @@ class UsercomBinding(models.Model):
             reads_first=tuple(reads_first) if self.usercom_id else (),
             context=snapshot.context,
             seen=base_usercom,
-            consent=to_send,
-            consent_seen=base_usercom.get(mapping.EMAIL_CONSENT),
-            never_asked=snapshot.consent is None,
+            consents=to_send,
+            consent_rules=self._consent_rules(),
+            states=snapshot.consents,
             merges=tuple(merges),
-            withdrawn=snapshot.consent == consent.WITHDRAWN,
         )
 
     def _member_job(self, snapshot, row_ids=()):
@@ -676,7 +677,8 @@ class UsercomBinding(models.Model):
         body = self.partner_id._usercom_payload(self.account_id, deepcopy(plain))
         if body == plain:
             return plain, set(), {}
-        if own := sorted(NOT_BY_PAYLOAD & (body.keys() - plain.keys())):
+        taken = NOT_BY_PAYLOAD | {rule.attribute for rule in self._consent_rules()}
+        if own := sorted(taken & (body.keys() - plain.keys())):
             raise ValueError(f"_usercom_payload must not set {', '.join(own)}.")
         json.dumps(body, sort_keys=True)  # here, where what cannot be sent stops this contact alone
         written = {values.attribute_of(key) for key in body}
@@ -691,19 +693,36 @@ class UsercomBinding(models.Model):
         )
         return body, dropped, altered
 
-    def _consent_to_send(self, snapshot, wanted, refused, base_usercom):
-        email = mapping.EMAIL.attribute
-        # Odoo's address says nothing about the one in User.com where it cannot be sent, or is not
-        # taken there: of its consent only a "no" goes.
-        is_refused = email in wanted and email in refused and refused[email] == wanted[email]
-        has_address = bool(snapshot.values.get(email)) or email in wanted
-        seen = base_usercom.get(mapping.EMAIL_CONSENT)
-        if self.kind == mapping.COMPANY:
-            return None
-        if not snapshot.takes_part and snapshot.consent != consent.WITHDRAWN:
-            return None
-        to_send = consent.to_send(snapshot.consent, seen, has_address=has_address)
-        return None if is_refused and snapshot.consent != consent.WITHDRAWN else to_send
+    def _consent_rules(self):
+        """The rules of consents; companies have none in User.com."""
+        return self.account_id._consent_rules() if self.kind == mapping.CONTACT else ()
+
+    def _consents_to_send(self, snapshot, wanted):
+        """What is to be written about consents.
+
+        :param wanted: what of the mapped values differs, also where User.com has refused it.
+        :return: attribute to whether it was given.
+        """
+        refused, base = self.refused or {}, self.base_usercom or {}
+        found = {}
+        for rule in self._consent_rules():
+            state = snapshot.consents.get(rule.purpose)
+            # Odoo's address says nothing about the one in User.com where it cannot be sent, or is
+            # not taken there: of its consent only a "no" goes. As of who does not take part.
+            address = rule.address
+            is_refused = (
+                address in wanted and address in refused and refused[address] == wanted[address]
+            )
+            only_no = is_refused or not snapshot.takes_part
+            if not rule.leads or (only_no and state != consent.WITHDRAWN):
+                continue
+            has_address = bool(address) and (
+                bool(snapshot.values.get(address)) or address in wanted
+            )
+            word = consent.to_send(state, base.get(rule.key), has_address=has_address)
+            if word is not None:
+                found[rule.attribute] = word
+        return found
 
     def _note_sending(self, job):
         """Forget the bases of what is going to be written, to be committed before the call.
@@ -712,9 +731,13 @@ class UsercomBinding(models.Model):
         """
         base_odoo = (self.base_odoo or {}) | dict.fromkeys(job.outgoing, merge.UNANSWERED)
         base_usercom = dict(self.base_usercom or {})
-        if job.consent is not None:
-            base_usercom.pop(mapping.EMAIL_CONSENT, None)
-        self.write({"base_odoo": base_odoo, "base_usercom": base_usercom})
+        for rule in job.leading:
+            if rule.attribute in job.consents:
+                base_usercom.pop(rule.key, None)
+        vals = {"base_odoo": base_odoo, "base_usercom": base_usercom}
+        if True in job.consents.values():
+            vals["yes_written_at"] = consent.moment()
+        self.write(vals)
 
     def _record_sent(self, job, sent, snapshot):
         """Move the bases after a push.
@@ -732,8 +755,11 @@ class UsercomBinding(models.Model):
             if name not in sent.outgoing
         }
         base_usercom |= {n: value for n, value in job.altered.items() if n in sent.outgoing}
-        if sent.consent is not None:
-            base_usercom[mapping.EMAIL_CONSENT] = sent.consent
+        base_usercom |= {
+            rule.key: sent.consents[rule.attribute]
+            for rule in job.leading
+            if rule.attribute in sent.consents
+        }
         vals = {"revision": self.revision + 1}
         refusals = dict(sent.refused)
         if job.merges:
@@ -747,15 +773,14 @@ class UsercomBinding(models.Model):
                 base_odoo.pop(name, None)
                 if name in job.bases:
                     base_odoo[name] = job.bases[name]
-            base_usercom |= self._stored(sent, snapshot, refusals)
+            base_usercom |= self._stored(job, sent, snapshot, refusals)
             refused = {
                 name: value
                 for name, value in (self.refused or {}).items()
                 if name not in sent.outgoing
             }
             for name in refusals:
-                is_consent = name == mapping.EMAIL_CONSENT
-                refused[name] = job.consent if is_consent else job.outgoing.get(name)
+                refused[name] = job.consents.get(name, job.outgoing.get(name))
             vals |= {
                 "usercom_id": sent.usercom_id,
                 "state": "linked",
@@ -772,7 +797,7 @@ class UsercomBinding(models.Model):
             self._look_again(sent.usercom_id)
         return settles
 
-    def _stored(self, sent, snapshot, refusals):
+    def _stored(self, job, sent, snapshot, refusals):
         """What the answer to a write shows of what was written, for the base.
 
         :param refusals: gets what was answered, but not stored.
@@ -781,11 +806,13 @@ class UsercomBinding(models.Model):
             return {}
         theirs, _notices = self._canonical(sent.contact, snapshot)
         stored = {name: theirs[name] for name in sent.outgoing if name in theirs}
-        shown = values.boolean(sent.contact.get(mapping.EMAIL_CONSENT))
-        if sent.consent is not None and shown not in (None, sent.consent):
-            # No word of the person's, and no use in repeating it.
-            stored[mapping.EMAIL_CONSENT] = shown
-            refusals[mapping.EMAIL_CONSENT] = None
+        for rule in job.leading:
+            if (word := sent.consents.get(rule.attribute)) is not None:
+                shown = rule.shown(sent.contact.get(rule.attribute))
+                if shown not in (None, word):
+                    # No word of the person's, and no use in repeating it.
+                    stored[rule.key] = shown
+                    refusals[rule.attribute] = None
         return stored
 
     def _look_again(self, number):
@@ -837,7 +864,10 @@ class UsercomBinding(models.Model):
         base = self.base_usercom or {}
         context = replace(context, country=self.partner_id.country_id.code or context.country)
         theirs, notices = converters.canonical_of_contact(rules, contact.get, contact.has, context)
-        agreed = values.boolean(contact.get(mapping.EMAIL_CONSENT))
+        words = {
+            rule.key: rule.word(contact.get(rule.attribute), base.get(rule.key))
+            for rule in self._consent_rules()
+        }
         known = [notice for notice in self.notices or () if notice[1].get("direction") == "in"]
         return (
             self.state == "linked"
@@ -846,7 +876,7 @@ class UsercomBinding(models.Model):
             and contact.custom_id in (None, self.custom_id_there)
             and not (contact.custom_id and self.send_custom_id)
             and all(name in base and base[name] == value for name, value in theirs.items())
-            and agreed in (None, base.get(mapping.EMAIL_CONSENT))
+            and all(word in (None, base.get(key)) for key, word in words.items())
             and known == [[code, args | {"direction": "in"}] for code, args in notices]
             and not self.conflict_ids  # what is asked about may have been changed back there
         )
@@ -854,14 +884,14 @@ class UsercomBinding(models.Model):
     def _shown(self, rules):
         """What User.com shows of this contact if nobody has edited it there since.
 
-        :return: attribute to canonical value, and the consent.
+        :return: attribute to canonical value, and what a call shows of consents by their keys.
         """
         theirs, ours = self.base_usercom or {}, self.base_odoo or {}
         names = [rule.attribute for rule in rules]
         # After a call that answered without values, what was sent is what is to be expected.
         return (
             {name: theirs.get(name, ours.get(name)) for name in names},
-            theirs.get(mapping.EMAIL_CONSENT),
+            {rule.key: rule.echo(theirs.get(rule.key)) for rule in self._consent_rules()},
         )
 
     # === IN === #
@@ -910,11 +940,7 @@ class UsercomBinding(models.Model):
         events = [
             event
             for read, merged, _notices in merges
-            if (
-                event := read.binding._consent_event(
-                    read, merged, now, snapshots[read.binding.id].takes_part
-                )
-            )
+            for event in read.binding._consent_events(read, merged, now, snapshots[read.binding.id])
         ]
         if events:
             touched |= self.env["usercom.consent.event"].create(events).partner_id
@@ -1021,37 +1047,90 @@ class UsercomBinding(models.Model):
             )
         )
 
-    def _consent_event(self, read, merged, now, takes_part):
-        """Note the consent that a read shows in the base.
+    def _consent_events(self, read, merged, now, snapshot):
+        """Note the consents that a read shows in the base.
 
-        :return: values of the event it tells of, if it is news.
+        :return: list of values of the events it tells of, as far as they are news.
         """
-        shown = values.boolean(read.contact.get(mapping.EMAIL_CONSENT))
-        if self.kind == mapping.COMPANY:
-            return None
-        if shown and not takes_part:
-            return None  # only a "no" still comes in
-        event = consent.observed(
-            shown,
-            merged.base_usercom.get(mapping.EMAIL_CONSENT),
-            known=mapping.EMAIL_CONSENT in merged.base_usercom,
+        rules, account = self._consent_rules(), self.account_id
+        words, news = consent.heard(
+            rules,
+            read.contact.get,
+            merged.base_usercom,
             last_read_at=self.synced_at,
             now=now,
+            only_no=not snapshot.takes_part,
         )
-        if shown is not None:
-            merged.base_usercom[mapping.EMAIL_CONSENT] = shown
-        # The word was said about the address that User.com holds.
-        address = email_normalize(read.contact.email) or self.partner_id.email_normalized
-        if not event or not address or (event.given and read.moved):
-            return None
-        return {
-            "partner_id": self.partner_id.id,
-            "address": address,
-            "state": consent.GIVEN if event.given else consent.WITHDRAWN,
-            "happened_at": event.at,
-            "source": "usercom",
-            "account_id": self.account_id.id,
-        }
+        merged.base_usercom |= words
+        addresses = {rule.purpose: rule.address for rule in rules}
+        events = []
+        for purpose_id, event in news.items():
+            attribute = addresses[purpose_id]
+            address = attribute and self._address_there(read.contact, attribute, snapshot)
+            if (attribute and not address) or (event.given and attribute in read.moved):
+                continue
+            events.append(
+                {
+                    "partner_id": self.partner_id.id,
+                    "address": address,
+                    "purpose_id": purpose_id,
+                    "state": consent.GIVEN if event.given else consent.WITHDRAWN,
+                    "happened_at": event.at,
+                    "happened_after": event.after,
+                    "source": "usercom",
+                    "origin": account.name,
+                    "account_id": account.id,
+                }
+            )
+        return events
+
+    @api.model
+    def _lower_by_calls(self, account, calls):
+        """Record each "no" of a call of the webhook that a "yes" of ours may have written over.
+
+        Everything else a read shows. Nothing but a "no" is believed, so this raises no consent.
+
+        :param calls: list of (binding, attributes that say no, when User.com said so).
+        """
+        suspects = [
+            (binding, rule, at)
+            for binding, names, at in calls
+            if binding.partner_id and consent.may_be_hidden(at, binding.yes_written_at)
+            for rule in binding._consent_rules()
+            # Where it was no before, it tells nothing new.
+            if rule.attribute in names and (binding.base_usercom or {}).get(rule.key) is not False
+        ]
+        if not suspects:
+            return
+        events = self.env["usercom.consent.event"]
+        partners = self.union(*(binding for binding, _rule, _at in suspects)).partner_id
+        purposes = self.env["usercom.consent.purpose"].browse(
+            {rule.purpose for _binding, rule, _at in suspects}
+        )
+        words = events._words(partners, purposes)
+        for binding, rule, at in suspects:
+            partner, own = binding.partner_id, words[binding.partner_id.id][rule.purpose]
+            if consent.lowers(own, at):
+                own.append((consent.WITHDRAWN, at))
+                events._record(
+                    partner,
+                    purposes.browse(rule.purpose),
+                    consent.WITHDRAWN,
+                    "usercom",
+                    happened_at=at,
+                    origin=account.name,
+                    account_id=account.id,
+                    user_id=False,
+                )
+
+    def _address_there(self, contact, attribute, snapshot):
+        """The address that User.com holds, about which a word was said there; else Odoo's."""
+        if attribute == mapping.EMAIL.attribute:
+            return email_normalize(contact.email) or self.partner_id.email_normalized
+        number, context = contact.get(attribute), snapshot.context
+        return (
+            number and context.phone(number, context.country)
+        ) or self.partner_id.phone_sanitized
 
     def _note_unsent(self, snapshot, refusals=()):
         """Note what of the contact cannot travel to User.com now.
@@ -1067,9 +1146,7 @@ class UsercomBinding(models.Model):
             self._set_notices("out", snapshot.notices)
             return
         wanted = merge.outgoing(snapshot.rules, snapshot.values, self.base_odoo or {})
-        to_send = self._consent_to_send(snapshot, wanted, refused, self.base_usercom or {})
-        if to_send is not None:
-            wanted[mapping.EMAIL_CONSENT] = to_send
+        wanted |= self._consents_to_send(snapshot, wanted)
         standing = {
             name: value
             for name, value in refused.items()

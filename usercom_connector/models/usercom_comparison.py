@@ -163,7 +163,7 @@ class UsercomComparison(models.AbstractModel):
             job = binding._job(snapshot) if snapshot.kind == binding.kind else None
             found = job and {(job.kind, attribute) for attribute in job.outgoing} - to_carry
             moves = snapshot.kind == binding.kind and binding._member_job(snapshot)
-            if found or moves or (job and job.consent is not None):
+            if found or moves or (job and job.consents):
                 stale += binding
         return stale
 

@@ -68,12 +68,17 @@ class UsercomConsentEvent(models.Model):
     )
     happened_after = fields.Datetime(
         string="Not Before",
-        help="Where the moment is not known: it lies between this one and that.",
+        help="Found by a read of User.com: said between this moment and the time of record. Of "
+        "that span a consent counts from the beginning, a withdrawal from the end.",
     )
     recorded_at = fields.Datetime("Recorded On", required=True, readonly=True)
     source = fields.Selection(
         [
             ("odoo", "Odoo"),
+            ("paper", "On paper"),
+            ("phone", "By phone"),
+            ("person", "In person"),
+            ("email", "By e-mail"),
             ("portal", "Portal"),
             ("website", "Website form"),
             ("import", "Import"),
@@ -102,6 +107,7 @@ class UsercomConsentEvent(models.Model):
     digest = fields.Char(readonly=True, help="Over the facts of this event.")
 
     _address_idx = models.Index("(address, purpose_id)")
+    _withdrawn_idx = models.Index("(recorded_at) WHERE state = 'withdrawn'")
     _address_hash_idx = models.Index("(address_hash, purpose_id) WHERE address IS NULL")
 
     # === CRUD METHODS === #
@@ -165,7 +171,8 @@ class UsercomConsentEvent(models.Model):
     @api.model
     def _complete(self, vals, subjects, now):
         """The values of an event, with what is worked out when it is recorded."""
-        vals = {**self.default_get(["purpose_id", "source"]), **vals}
+        absent = {"purpose_id", "source"} - vals.keys()
+        vals = {**self.default_get(list(absent)), **vals} if absent else dict(vals)
         vals["address"] = email_normalize(vals.get("address")) or vals.get("address") or False
         vals["recorded_at"] = now
         partner_id = vals.get("partner_id")
@@ -240,6 +247,17 @@ class UsercomConsentEvent(models.Model):
         :return: partner id to purpose id to ``"given"``, ``"withdrawn"``, ``"pending"`` or ``None``
             for never asked.
         """
+        return {
+            partner_id: {purpose_id: consent.state_of(words) for purpose_id, words in own.items()}
+            for partner_id, own in self._words(partners, purposes).items()
+        }
+
+    @api.model
+    def _words(self, partners, purposes):
+        """What counts of what was said, as in :meth:`_states`.
+
+        :return: partner id to purpose id to list of (state, time).
+        """
         # In a form that is not saved yet the contact has a number only in its origin.
         keys = {
             (partner.id, purpose.id): purpose._address_of(partner) or partner._origin.id
@@ -248,24 +266,27 @@ class UsercomConsentEvent(models.Model):
             if purpose.channel not in ADDRESSES or purpose._address_of(partner)
         }
         said = self._said(set(keys.values()), purposes)
-        states = {partner.id: dict.fromkeys(purposes.ids) for partner in partners}
-        for partner in partners:
-            for purpose in purposes:
-                key = keys.get((partner.id, purpose.id))
-                own = [
+        return {
+            partner.id: {
+                purpose.id: [
                     (state, at)
-                    for owner, state, at in said.get((purpose.id, key), ())
+                    for owner, state, at, _event_id in said.get(
+                        (purpose.id, keys.get((partner.id, purpose.id))), ()
+                    )
                     if owner == partner._origin.id or state == consent.WITHDRAWN
                 ]
-                states[partner.id][purpose.id] = consent.state_of(own)
-        return states
+                for purpose in purposes
+            }
+            for partner in partners
+        }
 
     @api.model
     def _said(self, keys, purposes):
         """What was said at addresses, or by contacts where there is none.
 
         :param keys: addresses and partner ids.
-        :return: (purpose id, address or partner id) to list of (partner id, state, time).
+        :return: (purpose id, address or partner id) to list of (partner id, state, time, event id),
+            in the order of record.
         """
         addresses = [key for key in keys if isinstance(key, str)]
         owners = tuple(key for key in keys if not isinstance(key, str)) or (0,)
@@ -274,15 +295,16 @@ class UsercomConsentEvent(models.Model):
         hashes = {self._hash_of(address): address for address in addresses}
         self.flush_model()
         said = {}
-        for partner_id, purpose_id, address, address_hash, state, at in self.env.execute_query(
+        for partner_id, purpose_id, address, address_hash, *word in self.env.execute_query(
             SQL(
                 """
-                SELECT partner_id, purpose_id, address, address_hash, state, happened_at
+                SELECT partner_id, purpose_id, address, address_hash, state, happened_at, id
                   FROM usercom_consent_event
                  WHERE purpose_id IN %(purposes)s
                    AND (address IN %(addresses)s
                         OR (address IS NULL AND address_hash IN %(hashes)s)
                         OR (address_hash IS NULL AND partner_id IN %(owners)s))
+              ORDER BY id
                 """,
                 purposes=tuple(purposes.ids),
                 addresses=tuple(addresses) or ("",),
@@ -291,7 +313,7 @@ class UsercomConsentEvent(models.Model):
             )
         ):
             key = address or hashes.get(address_hash) or partner_id
-            said.setdefault((purpose_id, key), []).append((partner_id, state, at))
+            said.setdefault((purpose_id, key), []).append((partner_id, *word))
         return said
 
     @api.model

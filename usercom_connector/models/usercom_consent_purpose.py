@@ -43,6 +43,16 @@ class UsercomConsentPurpose(models.Model):
     text_ids = fields.One2many("usercom.consent.text", "purpose_id", "Legal Texts")
     attribute_ids = fields.One2many("usercom.consent.attribute", "purpose_id", "In User.com")
 
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.keys() & {"active", "channel", "sequence"}:
+            self.env["usercom.account"]._forget_cached()
+        return result
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_forgets(self):
+        self.env["usercom.account"]._forget_cached()
+
     @api.model
     def _email(self):
         """The purpose of e-mail marketing that is there from the start."""

@@ -7,7 +7,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .. import client
-from ..sync import mapping, pairs
+from ..sync import consent, mapping, pairs
 from ..sync.pacing import BULK, CONSENT
 from ..tools import field_path
 from .usercom_account import CLICK_SECONDS
@@ -27,7 +27,7 @@ RULES = frozenset(
 )
 
 #: What a person agreed to, and who a contact is, have rules of their own.
-CONSENT_ATTRIBUTES = frozenset({mapping.EMAIL_CONSENT, "unsubscribed", "notifications"})
+CONSENT_ATTRIBUTES = frozenset({consent.UNSUBSCRIBED, "notifications"})
 IDENTITY_ATTRIBUTES = frozenset({"id", "custom_id", "user_key", "company_id", "company_custom_id"})
 
 #: What every new account begins with: Odoo field, attribute, and what differs from the defaults.
@@ -433,7 +433,8 @@ class UsercomMapping(models.Model):
             self.direction = "out"
         label = " ".join(part._description_string(self.env) for part in found.fields)
         key = re.sub(r"\W+", "_", label.lower()).strip("_")
-        if key in OWN_KEYS[self.kind] | CONSENT_ATTRIBUTES | IDENTITY_ATTRIBUTES:
+        consents = set(self.account_id.consent_attribute_ids.mapped("name"))
+        if key in OWN_KEYS[self.kind] | CONSENT_ATTRIBUTES | IDENTITY_ATTRIBUTES | consents:
             label = f"Odoo {label}"  # under its key User.com has a field of its own
         return {
             "name": label[:LONGEST_NAME].strip(),
@@ -496,6 +497,11 @@ class UsercomMapping(models.Model):
             comodel=field.comodel_name,
         )
 
+    def _carries_consent(self):
+        # sudo: whoever edits a line need not be allowed to see what the account is set up for.
+        lines = self.account_id.sudo().with_context(active_test=False).consent_attribute_ids
+        return self.attribute_id.name_std in {*CONSENT_ATTRIBUTES, *lines.mapped("name")}
+
     def _refusal(self):
         """Why this line cannot be: code and facts for ``usercom.sentence``, or ``None``."""
         try:
@@ -504,7 +510,7 @@ class UsercomMapping(models.Model):
                 field_path.check_writable(found, self.odoo_field)
         except field_path.FieldPathError as error:
             return error.code, error.facts
-        if self.attribute_id.name_std in CONSENT_ATTRIBUTES:
+        if self._carries_consent():
             return "map_consent", {"path": self.attribute_id.name_std}
         if self.attribute_id.name_std in IDENTITY_ATTRIBUTES:
             return "map_identity", {"path": self.attribute_id.name_std}

@@ -5,6 +5,7 @@ from functools import partial
 from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, hmac, split_every
+from psycopg2.extras import Json
 
 from .. import client
 from ..sync import consent, converters, mapping, values
@@ -22,7 +23,10 @@ STANDARD_NAMES = frozenset(attribute.name for attribute in STANDARD[mapping.CONT
 
 
 class UsercomPing(models.Model):
-    """A row that says "look at this contact in User.com". It holds no value to be believed."""
+    """A row that says "look at this contact in User.com". It holds no value to be believed.
+
+    But a "no" (design.md, promise 8), which may lower a consent that was given before.
+    """
 
     _name = "usercom.ping"
     _inherit = "usercom.listing"
@@ -51,6 +55,9 @@ class UsercomPing(models.Model):
         readonly=True, help="Of the mapped values that the call showed; the values are not kept."
     )
 
+    said_no = fields.Json(readonly=True, help="The consents' attributes that the call says no to.")
+    called_at = fields.Datetime(readonly=True, help="When, in User.com's clock.")
+
     _due_idx = models.Index("(account_res_id, priority, due_at)")
     _subject_idx = models.Index("(account_res_id, value)")
 
@@ -73,18 +80,21 @@ class UsercomPing(models.Model):
     # === APPENDING === #
 
     @api.model
-    def _append(self, subjects, priority=EDIT, digest=None):
+    def _append(self, subjects, priority=EDIT, digest=None, said_no=None):
         """Insert rows by one statement.
 
         :param subjects: list of (account id, lookup, value).
         :param digest: of the values that a call showed, from :meth:`_digest_of_call`.
+        :param said_no: the attributes that a call said no to and when, from :meth:`_no_of_call`.
         """
-        row = (fields.Datetime.now(), 0, priority, digest)
+        names, called_at = said_no or (None, None)
+        row = (fields.Datetime.now(), 0, priority, digest, names and Json(names), called_at)
         rows = SQL(", ").join(SQL("%s", (*subject, *row)) for subject in subjects)
         self.env.cr.execute(
             SQL(
                 "INSERT INTO usercom_ping "
-                "(account_res_id, lookup, value, due_at, attempts, priority, digest) VALUES %s",
+                "(account_res_id, lookup, value, due_at, attempts, priority, digest, "
+                "said_no, called_at) VALUES %s",
                 rows,
             )
         )
@@ -103,12 +113,39 @@ class UsercomPing(models.Model):
         if contact is None:
             return None
         is_list = isinstance(user.get("attributes"), list)
-        if not (is_list or contact.has(mapping.EMAIL_CONSENT)):
-            # sudo: the caller of the webhook is nobody; nothing of the account is told.
-            account = self.env["usercom.account"].sudo().browse(account_id)
-            if not account.email_consent_missing:
-                return None  # what it leaves out may be a "no"
+        account = self.env["usercom.account"].browse(account_id)
+        listed = account._absent_consents()
+        if is_list:
+            listed |= {r.attribute for r in account._consent_rules()} - {consent.UNSUBSCRIBED}
+        if any(
+            not contact.has(rule.attribute)
+            for rule in account._consent_rules()
+            if rule.attribute not in listed
+        ):
+            return None  # what it leaves out may be a "no"
         return self._digest_of(account_id, contact, is_list=is_list)
+
+    @api.model
+    def _no_of_call(self, account_id, body):
+        """What a call of the webhook says no to, and when.
+
+        :param body: of the call, whose secret was right.
+        :return: list of attributes, and the time in UTC; ``None`` where it says no to nothing.
+        """
+        user, at = body.get("user"), values.moment(body.get("timestamp"))
+        contact = client.Contact.from_webhook(user)
+        if not contact or not at:
+            return None
+        shown = {consent.UNSUBSCRIBED: contact.unsubscribed}
+        if values.boolean(user.get("emails_enabled")) is False:
+            shown[consent.UNSUBSCRIBED] = True  # the same, told the other way round
+        names = {
+            rule.attribute
+            for rule in self.env["usercom.account"].browse(account_id)._consent_rules()
+            if rule.shown(shown.get(rule.attribute, contact.get(rule.attribute))) is False
+        }
+        # A clock that is ahead of ours must not make it later than it came.
+        return (sorted(names), min(at, consent.moment())) if names else None
 
     @api.model
     def _digest_of(self, account_id, contact, is_list=False):
@@ -128,11 +165,15 @@ class UsercomPing(models.Model):
             theirs |= dict.fromkeys(name for name in names if not contact.has(name))
         if len(theirs) != len(rules):
             return None
-        return self._digest(theirs, values.boolean(contact.get(mapping.EMAIL_CONSENT)))
+        consents = {
+            rule.key: rule.shown(contact.get(rule.attribute))
+            for rule in self.env["usercom.account"].browse(account_id)._consent_rules()
+        }
+        return self._digest(theirs, consents)
 
     @api.model
-    def _digest(self, shown, consent):
-        message = json.dumps([shown, consent], sort_keys=True)
+    def _digest(self, shown, consents):
+        message = json.dumps([shown, consents], sort_keys=True)
         return hmac(self.sudo().env, "usercom.ping", message)  # sudo: the database's secret
 
     # === WORKING OFF === #
@@ -176,14 +217,44 @@ class UsercomPing(models.Model):
                 | Domain("custom_id", "in", wanted["custom_id"])
             )
         )
+        self._lower_by_calls(account, self._by_subject(groups, bindings))
         self._pass_over_echoes(account, groups, bindings)
         return {binding.id: binding.revision for binding in bindings}
 
     @api.model
-    def _pass_over_echoes(self, account, groups, bindings):
-        """Take out what shows nothing new, and what a push is about to settle: it costs no read."""
+    def _lower_by_calls(self, account, pieces):
+        """Record each "no" that calls said, and that a read may not show.
+
+        :param pieces: list of (rows, binding).
+        """
+        self.env["usercom.binding"]._lower_by_calls(
+            account,
+            [
+                (binding, row.said_no, row.called_at)
+                for rows, binding in pieces
+                for row in rows
+                if row.said_no and binding
+            ],
+        )
+
+    @api.model
+    def _by_subject(self, groups, bindings):
+        """The bindings of those rows that name a contact by one of its numbers, beside them."""
         by_subject = {("id", binding.usercom_id): binding for binding in bindings}
         by_subject |= {("custom_id", binding.custom_id): binding for binding in bindings}
+        return [(rows, by_subject.get(subject)) for subject, rows in groups.items()]
+
+    def _keep_one(self, **vals):
+        told = self.filtered("said_no")
+        if len(self) > 1 and told:
+            names = {name for row in told for name in row.said_no}
+            vals |= {"said_no": sorted(names), "called_at": max(told.mapped("called_at"))}
+        super()._keep_one(**vals)
+
+    @api.model
+    def _pass_over_echoes(self, account, groups, bindings):
+        """Take out what shows nothing new, and what a push is about to settle: it costs no read."""
+        by_rows = dict(self._by_subject(groups, bindings))
         rules, _context = account._reading_of(account.id)
         is_creating = None
         done = self.browse()
@@ -191,7 +262,7 @@ class UsercomPing(models.Model):
             digests = set(rows.mapped("digest"))
             if False in digests or not rows[-1:].due_at:
                 continue
-            binding = by_subject.get(subject)
+            binding = by_rows[rows]
             if binding is None and is_creating is None:
                 is_creating = bindings._is_creating(account)
             if binding._is_in_flight() if binding else is_creating:
@@ -216,6 +287,7 @@ class UsercomPing(models.Model):
         rows_left = set(self.union(*(groups[s] for s, _answer in answers)).exists()._ids)
         for subject, answer in answers:
             rows = self.browse(i for i in groups[subject]._ids if i in rows_left)
+            rows = rows.with_prefetch(rows_left)
             if rows._settle_failure(account, stream, answer):
                 continue
             if not answer:
@@ -249,6 +321,8 @@ class UsercomPing(models.Model):
         bindings = self.env["usercom.binding"]
         found = bindings._find(account, [contact for _rows, contact in pieces])
         locked = bindings.union(*found.values())._locked()
+        # Here of those that a call names in another way.
+        self._lower_by_calls(account, [(rows, found[contact.id]) for rows, contact in pieces])
         unknown = [piece for piece in pieces if not found[piece[1].id]]
         left = list(places)
         reads, done, _aside = self._take_in(account, began, left, unknown, account.create_in_odoo)

@@ -3,7 +3,7 @@ from datetime import datetime
 from odoo import api, models
 from odoo.tools import format_date, format_datetime
 
-from ..sync import mapping, merge
+from ..sync import consent, merge
 
 
 class UsercomSentence(models.AbstractModel):
@@ -30,9 +30,12 @@ class UsercomSentence(models.AbstractModel):
 
     @api.model
     def _field_name(self, attribute):
-        if attribute == mapping.EMAIL_CONSENT:
-            return self.env._("E-mail consent")
         # sudo: only the name of a field, in a sentence about a contact that the reader may see.
+        consents = self.env["usercom.consent.attribute"].sudo().with_context(active_test=False)
+        if consent_line := consents.search([("name", "=", attribute)], limit=1):
+            return consent_line.purpose_id.name
+        if attribute == consent.UNSUBSCRIBED:
+            return self.env["usercom.consent.purpose"].sudo()._email().name
         lines = self.env["usercom.mapping"].sudo()
         line = lines.search([("attribute_id.name_std", "=", attribute)], limit=1)
         return line.odoo_label or attribute

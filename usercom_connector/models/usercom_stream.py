@@ -55,6 +55,10 @@ class UsercomStream(models.Model):
     companies_begun_at = fields.Datetime(help="When the list that is being read was begun.")
     companies_cursor = fields.Char(help="Where that list goes on.")
     companies_due_at = fields.Datetime(help="When to read the list again. Empty: now.")
+    withdrawals_until = fields.Datetime(
+        help="Of the consents that were withdrawn, all recorded up to here have been delivered."
+    )
+    is_late = fields.Boolean(help="Somebody was told of a withdrawal that has not been delivered.")
     rest_until = fields.Datetime(help="No calls are made before this time.")
     # Lists: the poll and the survey.
     due_at = fields.Datetime("Next Page At")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-#: The custom boolean that carries the consent to e-mail marketing (usercom-api.md, section 2.3).
-EMAIL_CONSENT = "email_consent"
-
 #: What the two sides can be about.
 CONTACT, COMPANY = "contact", "company"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from .. import client
-from ..sync import converters, mapping, pacing, values
+from ..sync import consent, converters, mapping, pacing, values
 
 THREADS = 8
 #: So many contacts are named in one mass update; how many may be is not known (usercom-api.md 8.9).
@@ -33,10 +33,11 @@ class PushJob:
 
     ``usercom_id`` is empty while the contact is to be looked up or created; ``revision`` is that
     of the binding whose base the job was worked out from. ``outgoing`` maps attributes to
-    canonical values, and ``body`` is what is written for them; the consent comes on top of it, and
-    belongs to the address ``email``. ``bases`` are those of Odoo's side for what goes out.
-    ``reads_first`` are the rules of what may be written only if User.com holds what ``seen`` says.
-    ``never_asked`` says that nothing is known in Odoo about a consent at that address.
+    canonical values, and ``body`` is what is written for them; ``consents`` come on top of it:
+    attribute to whether it was given. ``consent_rules`` are those of all purposes, and ``states``
+    map a purpose to the word that Odoo knows at the contact's address. ``bases`` are those of
+    Odoo's side for what goes out. ``reads_first`` are the rules of what may be written only if
+    User.com holds what ``seen`` says.
     ``altered`` maps attributes, whose value another addon has changed in the body, to what User.com
     shows of them then.
     ``tried`` says that the contact may have been created by a call whose answer was lost,
@@ -48,8 +49,8 @@ class PushJob:
     Who is who: ``written_email`` and ``written_phone`` are as somebody wrote them, ``expected_id``
     a User ID by which the contact may be known, ``strangers`` are the contacts in User.com that a
     person said are somebody else, and ``merges`` those that are to be joined with this one, by
-    their numbers or User IDs; ``withdrawn`` says that Odoo knows a "no". ``farewell`` is what
-    becomes there of a contact that was deleted here.
+    their numbers or User IDs. ``farewell`` is what becomes there of a contact that was deleted
+    here.
     """
 
     partner_id: int
@@ -70,9 +71,9 @@ class PushJob:
     reads_first: tuple[mapping.FieldRule, ...] = ()
     context: converters.Context | None = None
     seen: dict[str, Any] = field(default_factory=dict)
-    consent: bool | None = None
-    consent_seen: bool | None = None
-    never_asked: bool = False
+    consents: dict[str, bool] = field(default_factory=dict)
+    consent_rules: tuple[consent.ConsentRule, ...] = ()
+    states: dict[int, str | None] = field(default_factory=dict)
     tried: bool = False
     creates: bool = True
     alone: bool = False
@@ -83,8 +84,16 @@ class PushJob:
     expected_id: str | None = None
     strangers: frozenset[str] = frozenset()
     merges: tuple[str, ...] = ()
-    withdrawn: bool = False
     farewell: str | None = None
+
+    @property
+    def leading(self) -> tuple[consent.ConsentRule, ...]:
+        """The rules whose attribute is written."""
+        return tuple(rule for rule in self.consent_rules if rule.leads)
+
+    def has_no(self, rule: consent.ConsentRule) -> bool:
+        """Whether Odoo knows a "no"."""
+        return self.states.get(rule.purpose) == consent.WITHDRAWN
 
 
 class RefusedTogether(Exception):  # noqa: N818 (an outcome like the others here)
@@ -109,19 +118,19 @@ class Sent:
     ``contact`` is the answer where there was one with values. ``outgoing`` is what was really
     sent, ``refused`` the values that User.com did not take, with its words. ``custom_id`` says
     whether our User ID was written along. ``namesakes`` are other contacts that have the new e-mail
-    address already, which was not written therefore. ``lowered`` says that joining contacts has
-    taken a "yes" back. ``written`` says whether anything was: a fresh read may have shown that
-    nothing is left to write.
+    address already, which was not written therefore. ``lowered`` are the purposes of which joining
+    contacts has taken a "yes" back. ``written`` says whether anything was: a fresh read may have
+    shown that nothing is left to write.
     """
 
     usercom_id: str
     contact: client.Contact | client.Company | None
     outgoing: dict[str, Any]
-    consent: bool | None
+    consents: dict[str, bool]
     refused: dict[str, str]
     custom_id: bool = True
     namesakes: tuple[str, ...] = ()
-    lowered: bool = False
+    lowered: frozenset[int] = frozenset()
     written: bool = True
 
 
@@ -162,11 +171,11 @@ def _may_go_together(job: PushJob) -> bool:
         job.usercom_id
         and job.kind == mapping.CONTACT
         and job.outgoing
-        and job.consent is None
+        and not job.consents
         and not job.reads_first
         and not job.alone
         and not job.merges
-        and mapping.EMAIL.attribute not in job.body
+        and not _moves(job)
         # Of User.com's own fields only some have a mass update: not the tags.
         and not (job.body.keys() & client.CONTACT_FIELDS) - client.MASS_STANDARD
     )
@@ -178,8 +187,7 @@ def send_to_all(usercom: client.UserCom, mass: MassJob) -> list[Sent]:
     for name, value in _shared(mass.jobs[0]).items():
         usercom.mass_update(numbers, name, value, standard=name in client.MASS_STANDARD)
     return [
-        Sent(str(job.usercom_id), None, job.outgoing, None, {}, custom_id=False)
-        for job in mass.jobs
+        Sent(str(job.usercom_id), None, job.outgoing, {}, {}, custom_id=False) for job in mass.jobs
     ]
 
 
@@ -245,21 +253,22 @@ def _phone(job: PushJob, number: str | None) -> str | None:
 def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     """Create or update one contact.
 
-    A consent that was given goes out only after a fresh read shows no newer "no", and a new e-mail
-    address after one that shows which consent the old one leaves behind; the read and the write
+    A consent that was given goes out only after a fresh read shows no newer "no", and a new
+    address after one that shows which consents the old one leaves behind; the read and the write
     follow each other in this thread (design.md, section 6). What may have been created by an
     earlier call is looked for first, because the look-up before that call may be hours old. A new
     e-mail address that another contact there has already is not written: a person is asked.
     """
     if job.farewell:
         return _say_farewell(usercom, job)
-    lowered = bool(job.merges) and _join(usercom, job)
-    if lowered:
-        job = replace(job, consent=None if job.consent else job.consent)
+    lowered = _join(usercom, job) if job.merges else frozenset()
+    gone = {rule.attribute for rule in job.leading if rule.purpose in lowered}
+    job = _without_consents(job, {name for name in gone if job.consents.get(name)})
     is_person = job.kind == mapping.CONTACT  # companies have no consents, and no look-up
     creates_again = is_person and job.tried and not job.usercom_id
-    moves = is_person and mapping.EMAIL.attribute in job.body
-    reads = job.consent or moves or creates_again or job.reads_first or job.merges
+    moves = _moves(job)
+    gives = True in job.consents.values()
+    reads = gives or moves or creates_again or job.reads_first or job.merges
     fresh = _fresh(usercom, job) if reads else None
     if fresh is None and not job.usercom_id and not job.creates:
         return Overtaken()
@@ -268,7 +277,7 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     namesakes: tuple[str, ...] = ()
     if fresh is not None:
         job = _as_it_is_now(job, fresh, moves)
-        if moves and (namesakes := _namesakes(usercom, job, fresh)):
+        if namesakes := _namesakes(usercom, job, fresh):
             job = _without_address(job)
     sent = _sent(usercom, job, fresh)
     return replace(sent, namesakes=namesakes, lowered=lowered)
@@ -279,10 +288,10 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
     body = dict(job.body)
     if fresh is not None and body.keys() == {"custom_id"}:
         body = {}  # what it was to go along with is not written
-    if job.consent is not None:
-        body[mapping.EMAIL_CONSENT] = job.consent
+    rules = {rule.attribute: rule for rule in job.leading}
+    body |= {name: rules[name].written(word) for name, word in job.consents.items()}
     if fresh is not None and not body:
-        return Sent(str(fresh.id), fresh, {}, None, {}, custom_id=False, written=False)
+        return Sent(str(fresh.id), fresh, {}, {}, {}, custom_id=False, written=False)
     refused: dict[str, str] = {}
     try:
         answer = _write(usercom, job, body)
@@ -294,21 +303,37 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
             raise
         if job.kind == mapping.COMPANY and not (job.usercom_id or "name" in rest):
             raise  # a company needs a name (usercom-api.md, section 1.5)
-        if mapping.EMAIL.attribute in bad and (job.consent or job.never_asked):
-            # It was about an address that User.com does not take.
-            rest.pop(mapping.EMAIL_CONSENT, None)
-            job = replace(job, consent=None)
+        # They were about an address that User.com does not take.
+        lost = {r.attribute for r in job.leading if r.address in bad and not job.has_no(r)}
+        rest = {name: value for name, value in rest.items() if name not in lost}
+        job = _without_consents(job, lost)
         for name, texts in error.fields.items():
             refused[values.attribute_of(name)] = " ".join(texts)
         answer = _write(usercom, job, rest)
     kept = {name: value for name, value in job.outgoing.items() if name not in refused}
-    consent = None if mapping.EMAIL_CONSENT in refused else job.consent
+    consents = {name: word for name, word in job.consents.items() if name not in refused}
     if isinstance(answer, client.Upsert):
-        return Sent(str(answer.id), None, kept, consent, refused)
-    return Sent(str(answer.id), answer, kept, consent, refused)
+        return Sent(str(answer.id), None, kept, consents, refused)
+    return Sent(str(answer.id), answer, kept, consents, refused)
 
 
-def _as_it_is_now(job: PushJob, fresh: client.Contact | client.Company, moves: bool) -> PushJob:
+def _moves(job: PushJob) -> set[str]:
+    """The addresses that a write changes, as far as it has to be read before.
+
+    A new e-mail address always, because it may be somebody else's.
+    """
+    if job.kind == mapping.COMPANY:
+        return set()
+    addresses = {rule.address for rule in job.consent_rules} | {mapping.EMAIL.attribute}
+    return addresses & job.body.keys()
+
+
+def _without_consents(job: PushJob, names: set[str]) -> PushJob:
+    kept = {name: word for name, word in job.consents.items() if name not in names}
+    return replace(job, consents=kept)
+
+
+def _as_it_is_now(job: PushJob, fresh: client.Contact | client.Company, moves: set[str]) -> PushJob:
     """The job, without what must not be written now that User.com's values are known."""
     edited = _edited_there(job, fresh)
     body = {
@@ -317,7 +342,7 @@ def _as_it_is_now(job: PushJob, fresh: client.Contact | client.Company, moves: b
     return replace(
         job,
         usercom_id=str(fresh.id),
-        consent=_consent_now(job, fresh, moves),
+        consents=_consents_now(job, fresh, moves),
         outgoing={name: value for name, value in job.outgoing.items() if name not in edited},
         body=body,
     )
@@ -337,16 +362,26 @@ def _edited_there(job: PushJob, fresh: client.Contact | client.Company) -> set[s
     }
 
 
-def _consent_now(job: PushJob, fresh: client.Contact | client.Company, moves: bool) -> bool | None:
-    """What to write about the consent, now that User.com's value and address are known."""
-    seen = values.boolean(fresh.get(mapping.EMAIL_CONSENT))
-    at_our_address = _is_at(fresh, job.email)
-    if job.consent:
-        newer_no = seen is False and job.consent_seen is not False
-        return None if newer_no or not (moves or at_our_address) else True
-    if moves and seen and job.never_asked and not at_our_address:
-        return False
-    return job.consent
+def _consents_now(
+    job: PushJob, fresh: client.Contact | client.Company, moves: set[str]
+) -> dict[str, bool]:
+    """What to write about consents, now that User.com's values and addresses are known."""
+    consents = dict(job.consents)
+    refused = {
+        rule.purpose
+        for rule in job.consent_rules
+        if rule.is_newer_no(fresh.get(rule.attribute), job.seen.get(rule.key))
+    }
+    for rule in job.leading:
+        is_there = not rule.address or _is_at(job, fresh, rule.address)
+        if consents.get(rule.attribute):
+            if rule.purpose in refused or not (is_there or rule.address in moves):
+                del consents[rule.attribute]
+        elif rule.address in moves and not is_there and not job.states.get(rule.purpose):
+            word = rule.word(fresh.get(rule.attribute), job.seen.get(rule.key))
+            if word:  # given at the address that goes
+                consents[rule.attribute] = False
+    return consents
 
 
 def _is_overtaken(usercom: client.UserCom, job: PushJob) -> bool:
@@ -358,7 +393,10 @@ def _is_overtaken(usercom: client.UserCom, job: PushJob) -> bool:
 
 def _namesakes(usercom: client.UserCom, job: PushJob, fresh: client.Contact) -> tuple[str, ...]:
     """Who else in User.com has the e-mail address that is about to be written."""
-    if mapping.EMAIL.attribute not in job.body or not job.email or _is_at(fresh, job.email):
+    email = mapping.EMAIL.attribute
+    if job.kind == mapping.COMPANY or email not in job.body or not job.email:
+        return ()
+    if _is_at(job, fresh, email):
         return ()
     found = {str(contact.id) for contact in usercom.contacts_by_email(job.email)}
     return tuple(sorted(found - job.strangers - {str(fresh.id)}, key=int))
@@ -367,20 +405,22 @@ def _namesakes(usercom: client.UserCom, job: PushJob, fresh: client.Contact) -> 
 def _without_address(job: PushJob) -> PushJob:
     """The job at the old address, to which no "yes" belongs; a "no" goes all the same."""
     email = mapping.EMAIL.attribute
+    job = _without_consents(
+        job, {r.attribute for r in job.leading if r.address == email and not job.has_no(r)}
+    )
     return replace(
         job,
-        consent=False if job.withdrawn and job.consent is False else None,
         outgoing={name: value for name, value in job.outgoing.items() if name != email},
         body={n: v for n, v in job.body.items() if values.attribute_of(n) != email},
     )
 
 
-def _join(usercom: client.UserCom, job: PushJob) -> bool:
+def _join(usercom: client.UserCom, job: PushJob) -> frozenset[int]:
     """Join other contacts with this one, which may be done already (usercom-api.md 1.3).
 
-    Which consent User.com keeps is not ours to choose: all get the lower one before.
+    Which consents User.com keeps is not ours to choose: all get the lower ones before.
 
-    :return: whether a "yes" was taken back by that.
+    :return: the purposes of which a "yes" was taken back by that.
     """
     parent = usercom.contact(int(job.usercom_id or 0))
     others: list[client.Contact] = []
@@ -388,9 +428,8 @@ def _join(usercom: client.UserCom, job: PushJob) -> bool:
         with contextlib.suppress(client.Gone):
             others.append(usercom.contact(_number_of(usercom, number)))
     if not others:
-        return False
-    contacts = [parent, *others]
-    lowered = _lower(usercom, contacts, job.withdrawn)
+        return frozenset()
+    lowered = _lower(usercom, [parent, *others], job)
     try:
         usercom.merge_contacts(parent.id, [contact.id for contact in others])
     except client.Gone as error:
@@ -405,21 +444,26 @@ def _number_of(usercom: client.UserCom, name: str) -> int:
     return int(name) if is_number else usercom.contact_by_custom_id(name).id
 
 
-def _lower(usercom: client.UserCom, contacts: list[client.Contact], withdrawn: bool) -> bool:
-    """Write each "no" that one of these shows, or that Odoo knows, to all of them."""
-    consents = {c.id: values.boolean(c.get(mapping.EMAIL_CONSENT)) for c in contacts}
-    has_attribute = any(contact.has(mapping.EMAIL_CONSENT) for contact in contacts)
-    says_no = False in consents.values() or (withdrawn and has_attribute)
-    unsubscribed = any(contact.unsubscribed for contact in contacts)
-    for contact in contacts:
-        body: dict[str, Any] = {}
-        if says_no and consents[contact.id] is not False:
-            body[mapping.EMAIL_CONSENT] = False
-        if unsubscribed and not contact.unsubscribed:
-            body["unsubscribed"] = True
+def _lower(usercom: client.UserCom, contacts: list[client.Contact], job: PushJob) -> frozenset[int]:
+    """Write each "no" that one of these shows, or that Odoo knows, to all of them.
+
+    ``unsubscribed`` is lowered like that, too, whether or not a purpose looks at it.
+    """
+    bodies: dict[int, dict[str, bool]] = {contact.id: {} for contact in contacts}
+    lowered: set[int] = set()
+    for rule in [*job.consent_rules, consent.ConsentRule(0, consent.UNSUBSCRIBED, leads=False)]:
+        shown = {c.id: rule.shown(c.get(rule.attribute)) for c in contacts}
+        is_there = any(contact.has(rule.attribute) for contact in contacts)
+        if False in shown.values() or (rule.leads and job.has_no(rule) and is_there):
+            if rule.leads and True in shown.values():
+                lowered.add(rule.purpose)
+            for number, word in shown.items():
+                if word is not False:
+                    bodies[number][rule.attribute] = rule.written(False)
+    for number, body in bodies.items():
         if body:
-            usercom.update_contact(contact.id, body)
-    return says_no and True in consents.values()
+            usercom.update_contact(number, body)
+    return frozenset(lowered)
 
 
 def _say_farewell(usercom: client.UserCom, job: PushJob) -> Sent:
@@ -435,22 +479,31 @@ def _say_farewell(usercom: client.UserCom, job: PushJob) -> Sent:
             usercom.delete_contact(number)
         else:
             with contextlib.suppress(client.Gone):
-                _unsubscribe(usercom, number)
-    return Sent(str(numbers[0]) if numbers else "", None, {}, None, {})
+                _unsubscribe(usercom, number, job.consent_rules)
+    return Sent(str(numbers[0]) if numbers else "", None, {}, {}, {})
 
 
-def _unsubscribe(usercom: client.UserCom, number: int) -> None:
-    body = {"unsubscribed": True, mapping.EMAIL_CONSENT: False}
+def _unsubscribe(
+    usercom: client.UserCom, number: int, rules: tuple[consent.ConsentRule, ...]
+) -> None:
+    """Say "no" for every purpose."""
+    body = {rule.attribute: rule.written(False) for rule in rules} | {consent.UNSUBSCRIBED: True}
     try:
         usercom.update_contact(number, body)
     except client.RecordRefused as error:
-        if set(error.fields) != {mapping.EMAIL_CONSENT}:
+        absent = error.fields.keys() & body.keys() - {consent.UNSUBSCRIBED}
+        if set(error.fields) != absent:
             raise
-        usercom.update_contact(number, {"unsubscribed": True})  # there is no such attribute
+        # There are no such attributes.
+        rest = {name: value for name, value in body.items() if name not in absent}
+        usercom.update_contact(number, rest)
 
 
-def _is_at(contact: client.Contact | client.Company, address: str | None) -> bool:
-    return (contact.email or "").strip().casefold() == (address or "").casefold()
+def _is_at(job: PushJob, contact: client.Contact | client.Company, attribute: str) -> bool:
+    """Whether a contact is at the address that Odoo has."""
+    if attribute == mapping.EMAIL.attribute:
+        return (contact.email or "").strip().casefold() == (job.email or "").casefold()
+    return values.alike(job.phone, _phone(job, contact.get(attribute)))
 
 
 def _fresh(usercom: client.UserCom, job: PushJob) -> client.Contact | client.Company | None:

@@ -35,14 +35,22 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         bindings.flush_model()
         # Bindings and consents move by SQL: what is left may differ from what the binding knows,
         # also when the merge changes no field of it.
-        said_no = (src_partners | dst_partner).filtered(
-            lambda partner: partner.usercom_email_consent == consent.WITHDRAWN
+        purposes = self.env["usercom.consent.purpose"].search([("active", "in", (True, False))])
+        # sudo: a "no" counts whoever has said it.
+        states = (
+            self.env["usercom.consent.event"].sudo()._states(src_partners | dst_partner, purposes)
         )
-        addresses = set(said_no.mapped("email_normalized"))
+        said_no = {
+            (purpose, purpose._address_of(partner))
+            for partner in src_partners | dst_partner
+            for purpose in purposes
+            if states[partner.id][purpose.id] == consent.WITHDRAWN
+        }
         super()._update_foreign_keys(src_partners, dst_partner)
         dst_partner.invalidate_recordset()
-        if dst_partner.email_normalized in addresses:
-            dst_partner._usercom_keep_withdrawn()
+        dst_partner._usercom_keep_withdrawn(
+            [p.id for p in purposes if (p, p._address_of(dst_partner)) in said_no]
+        )
         # The people of merged companies have another employer now, by SQL, too.
         people = dst_partner.with_context(active_test=False).child_ids
         (dst_partner | people)._usercom_enqueue()

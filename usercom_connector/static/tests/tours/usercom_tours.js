@@ -215,13 +215,26 @@ registry.category("web_tour.tours").add("usercom_try", {
     ],
 });
 
-function setConsent(label) {
+const EMAIL_LINE = ".o_usercom_consent[data-purpose='E-mail marketing']";
+
+function recordWord(word, source) {
     return [
-        { trigger: ".o_field_widget[name=usercom_email_consent] input", run: "click" },
-        { trigger: `.o_select_menu_item:contains(${label})`, run: "click" },
-        ...stepUtils.saveForm(),
+        { trigger: `${EMAIL_LINE} .o_usercom_${word}`, run: "click" },
         {
-            trigger: `.o_field_widget[name=usercom_consent_event_ids] .o_data_row:first .badge:contains(${label})`,
+            content: "Whose, and for which address",
+            trigger: ".modal:contains(Jan Testowy) [name=address]:contains(jan@example.com)",
+        },
+        {
+            content: "Not without saying how",
+            trigger: ".modal .modal-footer button[name=action_record]:visible",
+            run: "click",
+        },
+        { trigger: ".modal [name=source].o_field_invalid" },
+        { trigger: `.modal [name=source] label:contains(${source})`, run: "click" },
+        { trigger: ".modal [name=document] input", run: `edit Note on ${word}` },
+        { trigger: ".modal .modal-footer button[name=action_record]:visible", run: "click" },
+        {
+            trigger: `body:not(:has(.modal)) ${EMAIL_LINE}[data-state=${word}]:contains(${source}, Note on ${word})`,
         },
     ];
 }
@@ -229,13 +242,57 @@ function setConsent(label) {
 registry.category("web_tour.tours").add("usercom_salesperson", {
     steps: () => [
         { trigger: ".o_form_view .nav-link:contains(User.com)", run: "click" },
-        { trigger: "[name=usercom_email_consent] input[placeholder='Never asked']" },
-        ...setConsent("Given"),
-        ...setConsent("Withdrawn"),
+        { trigger: `${EMAIL_LINE}[data-state=never]:contains(Never asked)` },
+        {
+            content: "Without a number there is nothing to record, and the line says so",
+            trigger: ".o_usercom_consent[data-purpose='SMS marketing']:contains(no valid phone number):not(:has(.o_usercom_given))",
+        },
+        ...recordWord("given", "On paper"),
+        ...recordWord("withdrawn", "By phone"),
+        { trigger: `${EMAIL_LINE} .o_usercom_history`, run: "click" },
         {
             content: "Both words stay in the history",
-            trigger: "[name=usercom_consent_event_ids] .o_data_row:eq(1) .badge:contains(Given)",
+            trigger: ".o_list_view .o_data_row:eq(1):contains(Given):contains(On paper)",
         },
+        { trigger: ".o_list_view .o_data_row:eq(0):contains(Withdrawn):contains(By phone)" },
+    ],
+});
+
+registry.category("web_tour.tours").add("usercom_consent_filters", {
+    steps: () => [
+        { trigger: ".o_list_view" },
+        { trigger: ".o_switch_view.o_kanban", run: "click" },
+        { trigger: ".o_kanban_record:contains(Silent Person)" },
+        { trigger: ".o_searchview_dropdown_toggler", run: "click" },
+        {
+            trigger: ".o_filter_menu .o_menu_item:contains(/^May be e-mailed$/)",
+            run: "click",
+        },
+        {
+            trigger: ".o_kanban_record:contains(Open Person) [data-standing=open]",
+        },
+        { trigger: ".o_kanban_view:not(:contains(Silent Person)):not(:contains(Closed Person))" },
+        { trigger: ".o_facet_remove", run: "click" },
+        { trigger: ".o_kanban_record:contains(Silent Person)" },
+        { trigger: ".o_searchview_dropdown_toggler", run: "click" },
+        { trigger: ".o_group_by_menu .o_menu_item:contains(/^E-mail marketing$/)", run: "click" },
+        { trigger: ".o_kanban_group:contains(May be e-mailed):contains(Open Person)" },
+        { trigger: ".o_kanban_group:contains(Withdrawn):contains(Closed Person)" },
+        { trigger: ".o_kanban_group:contains(Never asked)" },
+    ],
+});
+
+registry.category("web_tour.tours").add("usercom_portal", {
+    steps: () => [
+        { trigger: ".o_portal_my_home a[href='/my/consents']:visible", run: "click", expectUnloadPage: true },
+        { trigger: "[data-state=given]:contains(Yes, write to me.)" },
+        {
+            trigger: "[data-state=given]:contains(Yes, write to me.) button:contains(Withdraw)",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        { trigger: ".alert-success:contains(recorded)" },
+        { trigger: "[data-state=withdrawn]:contains(Yes, write to me.) button:contains(I agree)" },
     ],
 });
 
@@ -256,11 +313,20 @@ function noOverflow() {
 registry.category("web_tour.tours").add("usercom_phone_contact", {
     steps: () => [
         { trigger: ".o_form_view .nav-link:contains(User.com)", run: "click" },
-        {
-            trigger: "[name=usercom_consent_event_ids] .o_kanban_record:contains(jan@example.com)",
-        },
+        { trigger: `${EMAIL_LINE}[data-state=given]:contains(jan@example.com)` },
+        noOverflow(),
+        { trigger: `${EMAIL_LINE} .o_usercom_given`, run: "click" },
+        { trigger: ".modal [name=source] label:contains(On paper)" },
+        noOverflow(),
+        { trigger: ".modal .btn-secondary:contains(Cancel)", run: "click" },
+        { trigger: `body:not(:has(.modal)) ${EMAIL_LINE} .o_usercom_history`, run: "click" },
+        { trigger: ".o_kanban_view .o_kanban_record:contains(jan@example.com)" },
         noOverflow(),
     ],
+});
+
+registry.category("web_tour.tours").add("usercom_phone_portal", {
+    steps: () => [{ trigger: "[data-state=never]:contains(Yes, write to me.)" }, noOverflow()],
 });
 
 registry.category("web_tour.tours").add("usercom_phone_account", {
