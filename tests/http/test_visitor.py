@@ -210,7 +210,9 @@ class TestPage(VisitorCase):
         self.assertLessEqual(len(answer.content), LIMIT)
         self.assertRegex(answer.headers["Cache-Control"], r"public.*max-age=\d{7,}")
         # Nothing else of ours: neither in the page, nor in what its other files hold.
-        ours = page.xpath("//*[contains(@src, 'usercom') or contains(@href, 'usercom')]")
+        ours = page.xpath(
+            "//script[contains(@src, 'usercom')] | //link[contains(@href, 'usercom')]"
+        )
         self.assertEqual(ours, [tag])
         [lazy] = page.xpath("//script[contains(@data-src, 'assets_frontend_lazy')]/@data-src")
         self.assertNotIn("usercom", self.url_open(lazy).text)
