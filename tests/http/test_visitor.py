@@ -252,12 +252,19 @@ class TestVisitor(VisitorCase):
 
     def test_values_are_not_in_the_visitors_language(self):
         lang = self.env["res.lang"]._activate_lang("pl_PL")
-        country = self.env.ref("base.de")
-        country.with_context(lang=lang.code).name = "Niemcy"
-        self.jan.write({"lang": lang.code, "country_id": country.id})
-        self.line("country").on_web = True
+        tag = self.env["res.partner.category"].create({"name": "Retail"})
+        tag.with_context(lang=lang.code).name = "Detal"
+        self.jan.write({"lang": lang.code, "category_id": tag.ids})
+        attribute = self.env["usercom.attribute"].create(
+            {"account_id": self.account.id, "name": "Kind", "name_std": "kind_of"}
+            | {"kind": "contact", "value_type": "string"}
+        )
+        self.env["usercom.mapping"].create(
+            {"account_id": self.account.id, "odoo_field": "category_id", "direction": "out"}
+            | {"attribute_id": attribute.id, "on_web": True}
+        )
         self.authenticate("jan", "jan")
-        self.assertEqual(self.ask()["civchat"]["country"], "Germany")
+        self.assertEqual(self.ask()["civchat"]["kind_of"], "Retail")
 
     def test_without_the_id_the_address_and_one_row_a_visit(self):
         binding = self.binding_of(self.jan)

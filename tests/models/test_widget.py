@@ -1,6 +1,7 @@
 """What the widget on web pages is told of a person: the push's own ID and the push's own values."""
 
 from datetime import date
+from unittest.mock import patch
 
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
@@ -126,6 +127,20 @@ class GivesIds(EveryStrategy):
         [call] = self.sim.calls("PUT")
         self.assertEqual(call["body"], {"custom_id": user_id})
 
+    def test_it_still_goes_when_what_it_went_with_does_not(self):
+        self.there_is(city="Gdynia")
+        partner = self.make_partner(city="Gdynia")
+        self.work()
+        line = self.account.contact_mapping_ids.filtered(lambda line: line.odoo_field == "city")
+        line.winner = "usercom"
+        self.sim.edit_contact(self.there(partner)["id"], city="Sopot")
+        partner.city = "Hel"
+        self.push()
+        self.assertEqual(self.there(partner)["city"], "Sopot")
+        self.assertFalse(self.there(partner)["custom_id"])
+        self.visit(partner)
+        self.check_same(partner)
+
 
 @tagged("post_install", "-at_install")
 class TestRandomOnPages(GivesIds, WidgetCase, UserIdCase):
@@ -208,6 +223,20 @@ class TestValues(WidgetCase):
         for name in told.keys() - {"user_id", "company"}:
             self.assertEqual(told[name], call["body"][name], name)
         self.assertGreater(len(told), 10)
+
+    def test_as_other_addons_let_it_go(self):
+        partner = self.make_linked()
+
+        def payload(partner, account, body):
+            kept = {name: value.upper() for name, value in body.items() if name != "last_name"}
+            return kept | {"more": 1}
+
+        with patch.object(self.env.registry["res.partner"], "_usercom_payload", payload):
+            told = self.told(partner)
+        user_id = self.binding(partner).custom_id
+        self.assertEqual(
+            told, {"first_name": "JAN", "email": "JAN@EXAMPLE.COM", "user_id": user_id}
+        )
 
     def test_a_blank_is_not_told(self):
         self.add_line("color", "colour", "integer")
