@@ -12,6 +12,8 @@ ADDON = CHECKOUT / "usercom_connector"
 GLUE = (
     CHECKOUT / "usercom_connector_website",
     CHECKOUT / "usercom_connector_website_mass_mailing",
+    CHECKOUT / "usercom_connector_mass_mailing",
+    CHECKOUT / "usercom_connector_privacy_lookup",
 )
 LOCK_FILE = CHECKOUT / "requirements.lock"
 

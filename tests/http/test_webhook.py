@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import urlencode, urlsplit
@@ -433,6 +434,44 @@ class TestRefuses(WebhookCase):
         self.check_noted(self.call(body), ("id", "9"))
 
 
+class TestSaysNo(WebhookCase):
+    """Of a call's values only this is kept: which consents it says no to, and when."""
+
+    no = SAMPLE | {
+        "user": SAMPLE["user"]
+        | {"attributes": [{"id": 46, "name_std": "email_consent", "value": "False"}]}
+    }
+
+    def check_said(self, answer, *names):
+        self.assertEqual(answer.status_code, 200)
+        [row] = self.pings()
+        self.assertEqual(row.said_no or [], list(names))
+        at = datetime(2021, 2, 1, 7, 27, 44, 469241)
+        self.assertEqual(row.called_at, at if names else False)
+        row.unlink()
+
+    def test_noted(self):
+        self.check_said(self.call(self.no), "email_consent")
+        flat = SAMPLE["user"] | {"email_consent": False, "emails_enabled": True}
+        self.check_said(self.call(SAMPLE | {"user": flat | {"attributes": None}}), "email_consent")
+        for said in ({"unsubscribed": True}, {"emails_enabled": False}, {"emails_enabled": "0"}):
+            self.check_said(self.call(SAMPLE | {"user": SAMPLE["user"] | said}), "unsubscribed")
+        form = {"timestamp": SAMPLE["timestamp"], "user[id]": "7", "user[emails_enabled]": "False"}
+        self.check_said(self.call(urlencode(form), content_type=FORM), "unsubscribed")
+
+    def test_nothing_to_note(self):
+        self.check_said(self.call(SAMPLE))
+        self.check_said(self.call({name: self.no[name] for name in ("user", "extra")}))
+        self.check_said(self.call(self.no | {"timestamp": "soon"}))
+        off = SAMPLE["user"] | {"sms_consent": False}
+        self.check_said(self.call(SAMPLE | {"user": off}))  # a purpose that does not travel
+
+    def test_without_the_secret_nothing_is_noted(self):
+        for secret in (False, "", "wrong"):
+            self.check_refused(self.call(self.no, secret=secret), 404)
+        self.assertFalse(self.pings())
+
+
 class TestLeavesNoTrace(WebhookCase):
     """What a call must not do, whatever it says."""
 
@@ -550,7 +589,10 @@ class TestStates(WebhookCase):
 
 
 names = st.sampled_from(
-    ["user", "extra", "id", "usercom_id", "custom_id", "user_id", "key", "user_key", "email"]
+    [
+        *("user", "extra", "id", "usercom_id", "custom_id", "user_id", "key", "user_key", "email"),
+        *("timestamp", "attributes", "unsubscribed", "emails_enabled", "email_consent"),
+    ]
 )
 json_values = st.recursive(
     st.none()

@@ -90,7 +90,7 @@ class TestConsentMoves(SyncCase):
         partner = self.make_linked({"email_consent": True})
         with Form(partner) as form:
             form.email = "Jan@Example.com"
-            self.assertEqual(form.usercom_email_consent, "given")
+            self.assertEqual(form.usercom_consent_lines[0]["state"], "given")
         self.assertEqual(partner.usercom_email_consent, "given")
         with Form(partner) as form:
             form.email = "other@example.com"

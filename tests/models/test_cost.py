@@ -69,6 +69,7 @@ class TestQueries(SyncCase):
     def test_three_purposes(self):
         """They cost no more than one, both ways; a call's "no" as little."""
         self.account.consent_attribute_ids.active = True
+        self.account.creation_limit = 1000
         self.env["usercom.stream"].search([]).unlink()
         for name in ("sms_consent", "phone_consent"):
             self.sim.add_attribute(name, "boolean")
@@ -136,3 +137,34 @@ class TestQueries(SyncCase):
                 self.sim.add_contact(email=f"new{partner.email}")
 
         self.check_constant(prepare, self.push)
+
+    def test_withdrawals_that_come_in_go_onto_the_blacklist(self):
+        def prepare(count, prefix):
+            partners = self.linked(count, prefix)
+            partners.usercom_email_consent = "given"
+            self.push()
+            for partner in partners:
+                self.sim.edit_contact(int(partner.usercom_id), attributes={"email_consent": False})
+                self.ping(partner.usercom_id)
+
+        self.check_constant(prepare, self.pull)
+        listed = self.env["mail.blacklist"].search([])
+        self.assertEqual(len(listed), 47)
+        self.assertFalse(listed.message_follower_ids)
+
+    def test_words_that_go_onto_the_blacklist_and_off_it(self):
+        """Here what core does for the list's history counts, too."""
+        counts = {}
+        for count in (2, 5, 40):
+            partners = self.people(count, f"n{count}-")
+            for state in ("withdrawn", "given"):
+                self.env.flush_all()
+                self.env.invalidate_all()
+                before = self.env.cr.sql_log_count
+                self.env["usercom.consent.event"]._record(
+                    partners, self.env.ref("usercom_connector.purpose_email"), state
+                )
+                self.env.flush_all()
+                counts[count, state] = self.env.cr.sql_log_count - before
+        for state in ("withdrawn", "given"):
+            self.assertLessEqual(counts[40, state], counts[5, state] + 6, counts)

@@ -4,6 +4,8 @@ from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import fields
+from odoo.addons.usercom_connector.client import Contact
+from odoo.addons.usercom_connector.models.usercom_binding import Read
 from odoo.addons.usercom_connector.sync.consent import NEXT_MOMENT, moment
 from odoo.exceptions import ValidationError
 from odoo.tests import Form
@@ -252,6 +254,21 @@ class TestSeveralPurposes(PurposeCase):
         there = self.there(partner)
         listed = [{"name_std": n, "value": v} for n, v in there["attributes"].items()]
         return there | {"attributes": listed, "status": "user"}
+
+
+class TestWordsInBetween(PurposeCase):
+    def test_a_no_of_somebody_else_there_while_a_read_is_under_way(self):
+        """Said in User.com before it, found after it: the read in between hides nothing."""
+        partner = self.make_linked({"sms_consent": False})
+        other = self.make_partner(name="Ola", email="ola@example.com", phone=PHONE)
+        binding = self.binding(partner)
+        contact = Contact.from_json(self.sim.contact(int(partner.usercom_id)))
+        began = moment()
+        self.say_there(partner, sms_consent=True)
+        self.say(other, self.sms, WITHDRAWN)
+        binding._absorb(self.account, [Read(binding, contact, began)])
+        self.read(partner)
+        self.assertEqual(self.states(partner), {"sms": WITHDRAWN})
 
 
 class TestUnsubscribed(PurposeCase):

@@ -5,8 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from odoo.addons.usercom_connector.sync import consent
-from odoo.addons.usercom_connector.sync.consent import GIVEN, WITHDRAWN, Event
+from odoo.addons.usercom_connector.sync import consent, values
+from odoo.addons.usercom_connector.sync.consent import (
+    GIVEN,
+    UNSUBSCRIBED,
+    WITHDRAWN,
+    ConsentRule,
+    Event,
+)
 
 NOW = datetime(2026, 3, 1, 12)
 
@@ -169,3 +175,98 @@ def test_sending_settles_it(wanted, seen, has_address):
 )
 def test_a_new_address_has_its_own_consent(wanted, seen, expected):
     assert consent.to_send(wanted, seen, has_address=True) is expected
+
+
+# Rules: a purpose and an attribute that tells of it
+
+LEADS = ConsentRule(1, "email_consent", "email")
+FOLLOWS = ConsentRule(1, "email_consent", "email", leads=False)
+SWITCH = ConsentRule(1, UNSUBSCRIBED, "email")
+FOLLOWED_SWITCH = ConsentRule(1, UNSUBSCRIBED, "email", leads=False)
+RULES = [LEADS, FOLLOWS, SWITCH, FOLLOWED_SWITCH]
+rules = st.sampled_from(RULES)
+raws = st.sampled_from([None, True, False, "true", "False", "1", 0, "maybe", 7])
+
+
+@given(rules, st.booleans(), reads)
+def test_what_is_written_is_what_is_read(rule, word, last):
+    assert rule.shown(rule.written(word)) is word
+    # A first "yes" of the switch looks like its default.
+    expected = None if rule.attribute == UNSUBSCRIBED and word and last is None else word
+    assert rule.word(rule.written(word), last) is expected
+
+
+@given(raws)
+def test_the_default_of_the_switch_says_nothing(raw):
+    for rule in (SWITCH, FOLLOWED_SWITCH):
+        assert rule.said(raw, None) in (None, False)
+        assert (rule.said(raw, None) is False) == (values.boolean(raw) is True)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_the_switch_is_a_yes_after_a_word(last):
+    assert SWITCH.said(False, last) is True
+    assert SWITCH.said(True, last) is False
+
+
+@given(rules.filter(lambda rule: not rule.leads), raws, reads)
+def test_what_follows_only_says_no(rule, raw, last):
+    assert rule.said(raw, last) in (None, False)
+
+
+@given(rules, raws, reads)
+def test_an_echo_shows_what_the_base_has(rule, raw, last):
+    if rule.shown(raw) is rule.echo(last):
+        assert rule.word(raw, last) in (None, last)
+
+
+@given(st.lists(rules, unique=True), raws, raws, st.data())
+def test_heard_follows_each_rule(some, raw, switch, data):
+    base = {rule.key: word for rule in some if (word := data.draw(reads)) is not None}
+    shown = {"email_consent": raw, UNSUBSCRIBED: switch}
+    words, news = consent.heard(some, shown.get, base, last_read_at=NOW, now=NOW)
+    noes = [rule.is_newer_no(shown[rule.attribute], base.get(rule.key)) for rule in some]
+    if any(noes):
+        assert news[1] == Event(False, NOW), "a new no goes before a new yes"
+    elif news:
+        assert news[1].given
+        assert any(rule.said(shown[rule.attribute], base.get(rule.key)) for rule in some)
+    again = consent.heard(some, shown.get, base | words, last_read_at=NOW, now=NOW)
+    assert again[1] == {}, "what was heard once is no news"
+    only = consent.heard(some, shown.get, base, last_read_at=NOW, now=NOW, only_no=True)
+    assert all(word is False for word in only[0].values())
+    assert all(not event.given for event in only[1].values())
+
+
+def test_the_span_is_that_since_the_last_read():
+    before = NOW - timedelta(hours=1)
+    for raw, last, at in ((True, False, before + consent.NEXT_MOMENT), (False, True, NOW)):
+        base = {LEADS.key: last}
+        _words, news = consent.heard(
+            [LEADS], lambda _name, raw=raw: raw, base, last_read_at=before, now=NOW
+        )
+        assert (news[1].at, news[1].after) == (at, before)
+    _words, news = consent.heard([LEADS], lambda _name: False, {}, last_read_at=before, now=NOW)
+    assert news[1].after is None, "at a first meeting nothing is known of before"
+
+
+# The "no" of a call
+
+
+@given(histories, moments)
+def test_a_no_lowers_only_what_was_given_before(history, at):
+    said = [(GIVEN if event.given else WITHDRAWN, event.at) for event in history]
+    after = consent.state_of([*said, (WITHDRAWN, at)])
+    if consent.lowers(said, at):
+        assert (consent.state_of(said), after) == (GIVEN, WITHDRAWN)
+    else:
+        assert consent.state_of(said) != GIVEN or after == GIVEN
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(-3600, False), (-6, False), (-5, True), (0, True), (1, True), (60, True), (61, False)],
+)
+def test_a_no_may_be_hidden_around_our_write(seconds, expected):
+    assert consent.may_be_hidden(NOW + timedelta(seconds=seconds), NOW) is expected
+    assert not consent.may_be_hidden(NOW, None)

@@ -12,6 +12,11 @@ from . import usercom_consent_text
 from . import usercom_consent_attribute
 from . import usercom_consent_event
 from . import usercom_consent_standing
+from . import usercom_blacklist
+from . import mail_blacklist
+from . import phone_blacklist
+from . import usercom_consent_seal
+from . import usercom_consent_proof
 from . import usercom_queue
 from . import usercom_listing
 from . import usercom_change

@@ -15,6 +15,8 @@ from .usercom_consent_standing import HINDERED, NEVER, OPEN
 ALWAYS_CAPTURED = frozenset(
     {"active", "is_company", "type", "company_id", "parent_id", "partner_share", "email", "phone"}
 )
+#: What the addresses that consents belong to are worked out from.
+ADDRESS_FIELDS = frozenset({"email", "phone", "country_id"})
 
 
 @dataclass
@@ -219,6 +221,7 @@ class ResPartner(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         partners = super().create(vals_list)
+        self.env["usercom.consent.event"]._recall(partners)
         partners._usercom_enqueue()
         return partners
 
@@ -228,6 +231,8 @@ class ResPartner(models.Model):
         captured = self.env["usercom.account"]._captured_fields().intersection(vals)
         if any(self._fields[name].type in ("many2many", "one2many") for name in captured):
             self._usercom_enqueue()
+        if not vals.keys().isdisjoint(ADDRESS_FIELDS):
+            self.env["usercom.consent.event"]._recall(self)
         return result
 
     def _write_multi(self, vals_list):
@@ -244,14 +249,33 @@ class ResPartner(models.Model):
 
     def unlink(self):
         # What stays of a deleted contact is that it must not come back, and the words about its
-        # consents with the address they are about.
+        # consents without the person, with the keyed hash of the address they are about.
         # sudo: whoever may delete a contact need not be allowed to see the account's bindings.
         bindings = self.env["usercom.binding"].sudo().search([("partner_id", "in", self.ids)])
         bindings._leave_deleted()
         # Its people lose their employer by a foreign key, past ``write``.
         self.with_context(active_test=False).child_ids._usercom_enqueue()
         self._usercom_enqueue()  # the push finds nobody, and drops what waits for this contact
-        return super().unlink()
+        events = self.env["usercom.consent.event"]
+        others = events._erase(self)
+        result = super().unlink()
+        events._recall(others)  # a "no" of who is gone counts for who is there
+        return result
+
+    def action_usercom_erase(self):
+        """Take the person out of the ledger; the contact itself stays."""
+        events = self.env["usercom.consent.event"]
+        events._require_manager()
+        self.check_access("write")
+        events._recall(self | events._erase(self))
+
+    def action_usercom_proof(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_url",
+            "url": f"/usercom/consents/proof/{self.id}",
+            "target": "new",
+        }
 
     # === HOOKS === #
     # For addons that build on this one; docs/developers.md says more, with an example of each. They

@@ -1029,30 +1029,44 @@ class UsercomBinding(models.Model):
     def _last_words(self, partners, since):
         """When each of these contacts last said something about a consent in Odoo, since a time.
 
+        Or somebody else withdrew one at the same address.
+
         :return: partner id to time, for those who did.
         """
+        own = {
+            partner: {partner.id, partner.email_normalized, partner.phone_sanitized}
+            for partner in partners
+        }
+        addresses = {key for keys in own.values() for key in keys if isinstance(key, str)}
         events = self.env["usercom.consent.event"]
         events.flush_model()
-        return dict(
-            self.env.execute_query(
-                SQL(
-                    """
-                    SELECT partner_id, max(happened_at) FROM usercom_consent_event
-                     WHERE partner_id IN %s AND source <> 'usercom' AND happened_at >= %s
-                  GROUP BY partner_id
-                    """,
-                    tuple(partners.ids) or (0,),
-                    since,
-                )
+        found = self.env.execute_query(
+            SQL(
+                """
+                SELECT partner_id, CASE WHEN state = %(no)s THEN address END, max(happened_at)
+                  FROM usercom_consent_event
+                 WHERE source <> 'usercom' AND happened_at >= %(since)s
+                   AND (partner_id IN %(partners)s OR (state = %(no)s AND address IN %(addresses)s))
+              GROUP BY 1, 2
+                """,
+                no=consent.WITHDRAWN,
+                since=since,
+                partners=tuple(partners.ids) or (0,),
+                addresses=tuple(addresses) or ("",),
             )
         )
+        said = {}
+        for partner, keys in own.items():
+            if times := [at for owner, address, at in found if keys & {owner, address} - {None}]:
+                said[partner.id] = max(times)
+        return said
 
     def _consent_events(self, read, merged, now, snapshot):
         """Note the consents that a read shows in the base.
 
         :return: list of values of the events it tells of, as far as they are news.
         """
-        rules, account = self._consent_rules(), self.account_id
+        rules = self._consent_rules()
         words, news = consent.heard(
             rules,
             read.contact.get,
@@ -1069,23 +1083,26 @@ class UsercomBinding(models.Model):
             address = attribute and self._address_there(read.contact, attribute, snapshot)
             if (attribute and not address) or (event.given and attribute in read.moved):
                 continue
-            events.append(
-                {
-                    "partner_id": self.partner_id.id,
-                    "address": address,
-                    "purpose_id": purpose_id,
-                    "state": consent.GIVEN if event.given else consent.WITHDRAWN,
-                    "happened_at": event.at,
-                    "happened_after": event.after,
-                    "source": "usercom",
-                    "origin": account.name,
-                    "account_id": account.id,
-                }
-            )
+            state = consent.GIVEN if event.given else consent.WITHDRAWN
+            vals = self._event_vals(purpose_id, state, event.at, address)
+            events.append(vals | {"happened_after": event.after})
         return events
 
+    def _event_vals(self, purpose_id, state, at, address):
+        """Values of a word from User.com."""
+        return {
+            "partner_id": self.partner_id.id,
+            "address": address,
+            "purpose_id": purpose_id,
+            "state": state,
+            "happened_at": at,
+            "source": "usercom",
+            "origin": self.account_id.name,
+            "account_id": self.account_id.id,
+        }
+
     @api.model
-    def _lower_by_calls(self, account, calls):
+    def _lower_by_calls(self, calls):
         """Record each "no" of a call of the webhook that a "yes" of ours may have written over.
 
         Everything else a read shows. Nothing but a "no" is believed, so this raises no consent.
@@ -1108,20 +1125,14 @@ class UsercomBinding(models.Model):
             {rule.purpose for _binding, rule, _at in suspects}
         )
         words = events._words(partners, purposes)
+        lowered = []
         for binding, rule, at in suspects:
             partner, own = binding.partner_id, words[binding.partner_id.id][rule.purpose]
             if consent.lowers(own, at):
                 own.append((consent.WITHDRAWN, at))
-                events._record(
-                    partner,
-                    purposes.browse(rule.purpose),
-                    consent.WITHDRAWN,
-                    "usercom",
-                    happened_at=at,
-                    origin=account.name,
-                    account_id=account.id,
-                    user_id=False,
-                )
+                address = purposes.browse(rule.purpose)._address_of(partner)
+                lowered.append(binding._event_vals(rule.purpose, consent.WITHDRAWN, at, address))
+        events.create(lowered)
 
     def _address_there(self, contact, attribute, snapshot):
         """The address that User.com holds, about which a word was said there; else Odoo's."""

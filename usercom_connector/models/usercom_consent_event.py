@@ -2,17 +2,19 @@ import hashlib
 import json
 import secrets
 
+from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_datetime
 from odoo.tools.mail import email_normalize
 
 from ..sync import consent
 from ..sync.pacing import CONSENT, EDIT
-from .usercom_consent_purpose import ADDRESSES
+from .usercom_consent_purpose import ADDRESSES, BLACKLISTS
 
 #: What the digest of an event is about. The person and the address stand outside it, so that a
-#: merge may point to another contact and an erasure may blank them, and the proof stays.
+#: merge may point to another contact and an erasure may blank them, and the proof stays. A fact
+#: that is empty is left out, so that one may be added later and the digests of before still hold.
 FACTS = (
     "purpose_id",
     "state",
@@ -24,10 +26,14 @@ FACTS = (
     "origin",
     "document",
     "text_id",
+    "text_hash",
     "subject",
     "address_hash",
     "evidence_hash",
 )
+TIMES = ("happened_at", "happened_after", "recorded_at")
+#: Who may see what is there to prove an event, and not to work with it.
+MANAGER = "usercom_connector.group_usercom_manager"
 
 
 class UsercomConsentEvent(models.Model):
@@ -85,8 +91,10 @@ class UsercomConsentEvent(models.Model):
             ("merge", "Merge"),
             ("usercom", "User.com"),
             ("blacklist", "Blacklist"),
+            ("mailing", "Mailing list"),
             ("complaint", "Complaint"),
             ("bounce", "Bounce"),
+            ("erased", "Said by somebody erased since"),
         ],
         required=True,
         default="odoo",
@@ -97,18 +105,35 @@ class UsercomConsentEvent(models.Model):
     origin = fields.Char(help="The account of User.com, or whatever else it came from.")
     document = fields.Char(help="The page or the document where the person said so.")
     text_id = fields.Many2one("usercom.consent.text", "Shown Text", ondelete="restrict")
-    ip = fields.Char("IP Address")
-    browser = fields.Char()
+    text_hash = fields.Char(readonly=True, groups=MANAGER, help="Of the shown text, word by word.")
+    ip = fields.Char("IP Address", groups=MANAGER)
+    browser = fields.Char(groups=MANAGER)
     subject = fields.Char(
-        readonly=True, help="Stands for the person, also when nobody knows any more who it was."
+        readonly=True,
+        groups=MANAGER,
+        help="Stands for the person, also when nobody knows any more who it was.",
     )
-    address_hash = fields.Char(readonly=True, help="Of the address, keyed: nobody can guess it.")
-    evidence_hash = fields.Char(readonly=True, help="Of the IP address and the browser, keyed.")
-    digest = fields.Char(readonly=True, help="Over the facts of this event.")
+    address_hash = fields.Char(
+        readonly=True, groups=MANAGER, help="Of the address, keyed: nobody can guess it."
+    )
+    evidence_hash = fields.Char(
+        readonly=True, groups=MANAGER, help="Of the IP address and the browser, keyed."
+    )
+    digest = fields.Char(readonly=True, groups=MANAGER, help="Over the facts of this event.")
+    seal_ids = fields.Many2many(
+        "usercom.consent.seal",
+        "usercom_consent_seal_event_rel",
+        "event_id",
+        "seal_id",
+        readonly=True,
+        copy=False,
+        groups=MANAGER,
+    )
 
     _address_idx = models.Index("(address, purpose_id)")
     _withdrawn_idx = models.Index("(recorded_at) WHERE state = 'withdrawn'")
-    _address_hash_idx = models.Index("(address_hash, purpose_id) WHERE address IS NULL")
+    _address_hash_idx = models.Index("(address_hash, purpose_id)")
+    _subject_idx = models.Index("(subject)")
 
     # === CRUD METHODS === #
 
@@ -118,7 +143,12 @@ class UsercomConsentEvent(models.Model):
             {vals["partner_id"] for vals in vals_list if vals.get("partner_id")}
         )
         now = consent.moment()
-        vals_list = [self._complete(vals, subjects, now) for vals in vals_list]
+        missing = {
+            name for name in ("purpose_id", "source") for vals in vals_list if name not in vals
+        }
+        # At installation the purpose that is the default may not be there yet.
+        defaults = self.default_get(list(missing)) if missing else {}
+        vals_list = [self._complete({**defaults, **vals}, subjects, now) for vals in vals_list]
         events = super().create(vals_list)
         # A withdrawal counts for everybody with that address, so all of them may need sending.
         withdrawn = events.filtered(lambda event: event.state == consent.WITHDRAWN)
@@ -140,6 +170,17 @@ class UsercomConsentEvent(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):
         raise AccessError(self.env._("What a person said stays on record."))
+
+    def export_data(self, fields_to_export):
+        self._require_manager()
+        return super().export_data(fields_to_export)
+
+    @api.model
+    def _require_manager(self):
+        if not self.env.su and not self.env.user.has_group(MANAGER):
+            raise AccessError(
+                self.env._("What people said is shown, exported and erased by administrators only.")
+            )
 
     @api.model
     def _record(self, partners, purpose, state, source="odoo", **facts):
@@ -171,8 +212,6 @@ class UsercomConsentEvent(models.Model):
     @api.model
     def _complete(self, vals, subjects, now):
         """The values of an event, with what is worked out when it is recorded."""
-        absent = {"purpose_id", "source"} - vals.keys()
-        vals = {**self.default_get(list(absent)), **vals} if absent else dict(vals)
         vals["address"] = email_normalize(vals.get("address")) or vals.get("address") or False
         vals["recorded_at"] = now
         partner_id = vals.get("partner_id")
@@ -180,6 +219,8 @@ class UsercomConsentEvent(models.Model):
         vals["actor_res_id"] = vals.get("user_id") or 0
         vals["address_hash"] = vals["address"] and self._hash_of(vals["address"])
         evidence = [vals.get("ip") or "", vals.get("browser") or ""]
+        text = self.env["usercom.consent.text"].sudo().browse(vals.get("text_id") or ())
+        vals["text_hash"] = bool(text) and text._hash()
         vals["evidence_hash"] = any(evidence) and self._hash_of(json.dumps(evidence))
         vals["digest"] = self._digest(vals)
         return vals
@@ -203,25 +244,32 @@ class UsercomConsentEvent(models.Model):
         )
 
     @api.model
-    def _digest(self, vals):
-        """The digest over the facts; the same for values of ``create`` and for a read row."""
-        facts = {}
-        for name in FACTS:
-            value = vals.get(name) or None
-            if name in ("happened_at", "happened_after", "recorded_at") and value:
-                value = fields.Datetime.to_datetime(value).isoformat()
-            facts[name] = value
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    def _facts(self, vals):
+        """What the digest is about; the same of values of ``create`` and of a read row."""
+        facts = {name: vals[name] for name in FACTS if vals.get(name)}
+        for name in TIMES:
+            if name in facts:
+                facts[name] = fields.Datetime.to_datetime(facts[name]).isoformat()
+        return facts
 
     @api.model
-    def _hash_of(self, text):
-        # sudo: the ledger's own key, which a copy of the database keeps
-        parameters = self.env["ir.config_parameter"].sudo()
+    def _digest(self, vals):
+        return hashlib.sha256(json.dumps(self._facts(vals), sort_keys=True).encode()).hexdigest()
+
+    @api.model
+    def _ledger_key(self):
+        """The ledger's own key, which a copy of the database keeps. It is made at installation."""
+        parameters = self.env["ir.config_parameter"].sudo()  # sudo: nobody may read it
         key = parameters.get_param("usercom_connector.ledger_key")
         if not key:
             key = secrets.token_hex(32)
             parameters.set_param("usercom_connector.ledger_key", key)
-        return hashlib.blake2b(text.encode(), key=bytes.fromhex(key), digest_size=32).hexdigest()
+        return key
+
+    @api.model
+    def _hash_of(self, text):
+        key = bytes.fromhex(self._ledger_key())
+        return hashlib.blake2b(text.encode(), key=key, digest_size=32).hexdigest()
 
     def _partners_there(self):
         """All contacts with the addresses of these events."""
@@ -233,7 +281,276 @@ class UsercomConsentEvent(models.Model):
         return found
 
     def _project(self):
-        """Carry new words on to where Odoo itself keeps them, once."""
+        """Carry new words on to where Odoo itself keeps them, once: its blacklists."""
+        for name, channels in BLACKLISTS.items():
+            self.env[name]._usercom_follow(
+                self.filtered(
+                    lambda event, channels=channels: (
+                        event.address
+                        and event.purpose_id.feeds_blacklist
+                        and event.purpose_id.channel in channels
+                    )
+                )
+            )
+
+    def _reason(self):
+        """Who said so, when, and where from, in a sentence, as a message."""
+        self.ensure_one()
+        facts = {
+            "who": self.partner_id.name or self.address,
+            "purpose": self.purpose_id.name,
+            "when": format_datetime(self.env, self.happened_at or self.recorded_at),
+            "where": dict(self._fields["source"]._description_selection(self.env))[self.source],
+        }
+        facts["where"] = ", ".join(filter(None, [facts["where"], self.origin, self.document]))
+        if self.state == consent.GIVEN:
+            said = self.env._("%(who)s consented to %(purpose)s on %(when)s (%(where)s).", **facts)
+        else:
+            said = self.env._(
+                "%(who)s withdrew the consent to %(purpose)s on %(when)s (%(where)s).", **facts
+            )
+        return Markup("<p>%s</p>") % said
+
+    # === OF ADDRESSES, WHOSEVER THEY ARE === #
+
+    @api.model
+    def _record_there(self, addresses, purposes, state, source, **facts):
+        """Note what was said at addresses: for every contact that has one of them now, and
+        without a contact where nobody has, so that it counts for whoever comes later.
+
+        What is so already gets no second event. However many addresses, a constant number of
+        queries.
+
+        :param addresses: each address to further values of its events.
+        """
+        # sudo: nobody creates events directly, and all contacts there are meant, also hidden ones.
+        events = self.sudo()
+        owners = events._owners(addresses, purposes)
+        said = events._said(set(addresses), purposes)
+        now = consent.moment()
+        vals_list = []
+        for purpose in purposes:
+            for address, more in addresses.items():
+                vals = {
+                    "address": address,
+                    "purpose_id": purpose.id,
+                    "state": state,
+                    "happened_at": now,
+                    "source": source,
+                    "user_id": self.env.uid,
+                    **facts,
+                    **more,
+                }
+                words = said.get((purpose.id, address), [])
+                for partner_id in owners[purpose.id].get(address, [False]):
+                    if not self._is_so(words, partner_id, state, vals["happened_at"]):
+                        vals_list.append({**vals, "partner_id": partner_id})
+        return events.create(vals_list)
+
+    @api.model
+    def _is_so(self, words, partner_id, state, at):
+        """Whether one more such event would say nothing new of a contact, or of nobody's address.
+
+        :param words: of :meth:`_said`, about the address.
+        """
+        if state in (consent.BLOCKED, consent.RELEASED):
+            return consent.is_blocked(word[1:] for word in words) == (state == consent.BLOCKED)
+        if state == consent.WITHDRAWN and any(
+            word[1] == state and word[2] and word[2] >= at for word in words
+        ):
+            return True
+        return self._heard(words, partner_id) == state
+
+    @api.model
+    def _heard(self, words, partner_id):
+        """What words at an address amount to for one contact, or for whoever gets it."""
+        return consent.state_of(
+            (word[1], word[2])
+            for word in words
+            if word[0] == (partner_id or None) or word[1] == consent.WITHDRAWN
+        )
+
+    @api.model
+    def _refused(self, addresses, purposes):
+        """(purpose id, address) where a contact there, or whoever gets it, has said no."""
+        # sudo: a "no" counts, whoever may see the contact.
+        events = self.sudo()
+        owners = events._owners(addresses, purposes)
+        return {
+            (purpose_id, address)
+            for (purpose_id, address), words in events._said(set(addresses), purposes).items()
+            if any(
+                self._heard(words, partner_id) == consent.WITHDRAWN
+                for partner_id in owners[purpose_id].get(address, [False])
+            )
+        }
+
+    @api.model
+    def _owners(self, addresses, purposes):
+        """Purpose id to address to the ids of all contacts that have it."""
+        partners = self.env["res.partner"].with_context(active_test=False)
+        found = {}
+        for name in {ADDRESSES[purpose.channel] for purpose in purposes}:
+            having = partners.search_fetch([(name, "in", list(addresses))], [name])
+            found[name] = {key: there.ids for key, there in having.grouped(name).items()}
+        return {purpose.id: found[ADDRESSES[purpose.channel]] for purpose in purposes}
+
+    # === PROOF === #
+
+    @api.model
+    def _wrong(self, ids):
+        """What does not fit in these events, each in a sentence: event id to the sentence."""
+        self.flush_model()
+        rows = self.env.execute_query_dict(
+            SQL(
+                """
+                SELECT id, partner_id, user_id, address, ip, browser, digest, %s
+                  FROM usercom_consent_event WHERE id IN %s
+                """,
+                SQL(", ").join(SQL.identifier(name) for name in FACTS),
+                tuple(ids) or (0,),
+            )
+        )
+        texts = self.env["usercom.consent.text"].sudo()  # sudo: only their hashes are compared
+        texts = texts.browse({row["text_id"] for row in rows if row["text_id"]})
+        hashes = {text.id: text._hash() for text in texts}
+        # A merge gives a contact several subjects, but nothing gives a subject several contacts.
+        torn = self.env.execute_query(
+            SQL(
+                """
+                SELECT subject FROM usercom_consent_event
+                 WHERE subject IN %s AND partner_id IS NOT NULL
+              GROUP BY subject HAVING count(DISTINCT partner_id) > 1
+                """,
+                tuple({row["subject"] for row in rows}) or ("",),
+            )
+        )
+        torn = {subject for (subject,) in torn}
+        found = {}
+        for row in rows:
+            if sentence := self._wrong_in(row, hashes, torn):
+                found[row["id"]] = sentence
+        return found
+
+    @api.model
+    def _wrong_in(self, row, texts, torn):
+        said = {"number": row["id"]}
+        evidence = [row["ip"] or "", row["browser"] or ""]
+        if row["digest"] != self._digest(row):
+            return self.env._(
+                "Event %(number)s: its facts are not the ones that were recorded.", **said
+            )
+        if row["address"] and row["address_hash"] != self._hash_of(row["address"]):
+            return self.env._(
+                "Event %(number)s: its address is not the one that was recorded.", **said
+            )
+        if any(evidence) and row["evidence_hash"] != self._hash_of(json.dumps(evidence)):
+            return self.env._(
+                "Event %(number)s: its IP address or browser are not the ones that were recorded.",
+                **said,
+            )
+        if row["user_id"] and row["user_id"] != row["actor_res_id"]:
+            return self.env._("Event %(number)s: it was recorded by another user.", **said)
+        if row["text_id"] and row["text_hash"] != texts.get(row["text_id"]):
+            return self.env._(
+                "Event %(number)s: the text that the person was shown was changed since.", **said
+            )
+        if row["subject"] in torn:
+            return self.env._(
+                "Event %(number)s: this person's events stand with several contacts.", **said
+            )
+        return None
+
+    # === ERASURE === #
+
+    def _erase(self, partners):
+        """Take these contacts out of their events, and the address out of these events.
+
+        So is done with events of nobody at the contacts' addresses, unless another contact has the
+        address. The events stay and verify, because what goes stands outside the digest. A "no"
+        goes on counting by the hash of the address.
+
+        :return: others at these addresses, to be passed to :meth:`_recall`.
+        """
+        self.flush_model()
+        users = self.env["res.users"].sudo().with_context(active_test=False)  # sudo: as _record
+        users = users.search([("partner_id", "in", partners.ids)])
+        left, shared = self._addresses_left(partners)
+        self.env.execute_query(
+            SQL(
+                """
+                UPDATE usercom_consent_event
+                   SET partner_id = NULL, address = NULL, ip = NULL, browser = NULL,
+                       user_id = CASE WHEN user_id IN %(users)s THEN NULL ELSE user_id END,
+                       create_uid = CASE WHEN create_uid IN %(users)s THEN NULL ELSE create_uid END,
+                       write_uid = CASE WHEN write_uid IN %(users)s THEN NULL ELSE write_uid END
+                 WHERE id IN %(events)s OR partner_id IN %(partners)s
+                    OR (partner_id IS NULL AND address IN %(addresses)s)
+             RETURNING id
+                """,
+                users=tuple(users.ids) or (0,),
+                events=tuple(self.ids) or (0,),
+                partners=tuple(partners.ids) or (0,),
+                addresses=tuple(left) or ("",),
+            )
+        )
+        self.invalidate_model()
+        partners.invalidate_recordset(["usercom_consent_event_ids", "usercom_email_consent"])
+        return shared
+
+    @api.model
+    def _addresses_left(self, partners):
+        """The addresses of these contacts that nobody else has, and who else has one of them."""
+        # sudo: whose address it is counts, not who may be seen
+        everybody = self.env["res.partner"].sudo().with_context(active_test=False)
+        left, others = set(), everybody
+        for name in sorted(set(ADDRESSES.values())):
+            mine = {partner[name] for partner in partners if partner[name]}
+            found = everybody.search([(name, "in", list(mine)), ("id", "not in", partners.ids)])
+            left |= mine - set(found.mapped(name))
+            others |= found
+        return left, others
+
+    @api.model
+    def _recall(self, partners):
+        """Say a "no" again whose person was erased, at the address that these contacts have.
+
+        The keyed hash tells. It takes the time of the one that was said first, so a later consent
+        of the contact stands.
+        """
+        holders = {}
+        for name in set(ADDRESSES.values()):
+            for partner in partners.sudo():  # sudo: the addresses are hashed, not shown
+                if partner[name]:
+                    holders.setdefault(self._hash_of(partner[name]), partner)
+        if not holders:
+            return
+        self.flush_model()
+        said = self.env.execute_query(
+            SQL(
+                """
+                SELECT gone.address_hash, gone.purpose_id, max(gone.happened_at)
+                  FROM usercom_consent_event AS gone
+                 WHERE gone.address IS NULL AND gone.address_hash IN %(hashes)s
+                   AND gone.state = %(withdrawn)s
+                   AND NOT EXISTS (
+                       SELECT FROM usercom_consent_event AS known
+                        WHERE known.address IS NOT NULL AND known.state = gone.state
+                          AND known.address_hash = gone.address_hash
+                          AND known.purpose_id = gone.purpose_id
+                          AND COALESCE(known.happened_at, '-infinity')
+                              >= COALESCE(gone.happened_at, '-infinity'))
+              GROUP BY gone.address_hash, gone.purpose_id
+                """,
+                hashes=tuple(holders),
+                withdrawn=consent.WITHDRAWN,
+            )
+        )
+        for address_hash, purpose_id, at in said:
+            purpose = self.env["usercom.consent.purpose"].browse(purpose_id)
+            self._record(
+                holders[address_hash], purpose, consent.WITHDRAWN, "erased", happened_at=at
+            )
 
     # === WHAT THEY AMOUNT TO === #
 

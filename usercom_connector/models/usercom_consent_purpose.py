@@ -1,8 +1,11 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 #: Channel to the field of a contact that holds the address which a consent belongs to. Consents of
 #: the other channels belong to the contact itself.
 ADDRESSES = {"email": "email_normalized", "sms": "phone_sanitized", "call": "phone_sanitized"}
+#: Odoo's blacklists, and the channels whose addresses stand on them.
+BLACKLISTS = {"mail.blacklist": ("email",), "phone.blacklist": ("sms", "call")}
 
 
 class UsercomConsentPurpose(models.Model):
@@ -43,15 +46,47 @@ class UsercomConsentPurpose(models.Model):
     text_ids = fields.One2many("usercom.consent.text", "purpose_id", "Legal Texts")
     attribute_ids = fields.One2many("usercom.consent.attribute", "purpose_id", "In User.com")
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        purposes = super().create(vals_list)
+        purposes._take_what_is_blacklisted()
+        return purposes
+
     def write(self, vals):
+        # sudo: whether anybody said anything, not who
+        events = self.env["usercom.consent.event"].sudo()
+        moved = self.filtered(
+            lambda purpose: vals.get("channel", purpose.channel) != purpose.channel
+        )
+        if moved and events.search_count([("purpose_id", "in", moved.ids)], limit=1):
+            raise UserError(
+                self.env._(
+                    "People have answered for this channel already, and their words stay what they "
+                    "were. Add another purpose for another channel."
+                )
+            )
         result = super().write(vals)
         if vals.keys() & {"active", "channel", "sequence"}:
             self.env["usercom.account"]._forget_cached()
+        if vals.get("fed_by_blacklist"):
+            self._take_what_is_blacklisted()
         return result
 
     @api.ondelete(at_uninstall=False)
     def _unlink_forgets(self):
         self.env["usercom.account"]._forget_cached()
+
+    def _take_what_is_blacklisted(self):
+        """Whoever is on the blacklist already has said no as well."""
+        for name, channels in BLACKLISTS.items():
+            fed = self.filtered(
+                lambda purpose, channels=channels: (
+                    purpose.fed_by_blacklist and purpose.channel in channels
+                )
+            )
+            if fed:
+                # sudo: who sets up purposes need not be allowed to see the blacklist.
+                self.env[name].sudo()._usercom_said_no()._usercom_withdraw(fed)
 
     @api.model
     def _email(self):

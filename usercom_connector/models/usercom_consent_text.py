@@ -1,3 +1,5 @@
+import hashlib
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
@@ -33,14 +35,14 @@ class UsercomConsentText(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        vals_list = [{**self.default_get(["lang"]), **vals} for vals in vals_list]
+        latest = {}
         for vals in vals_list:
-            if not vals.get("version"):
-                vals["version"] = 1 + max(
-                    self.search(
-                        [("purpose_id", "=", vals["purpose_id"]), ("lang", "=", vals.get("lang"))]
-                    ).mapped("version"),
-                    default=0,
-                )
+            key = vals.get("purpose_id"), vals["lang"]
+            if key not in latest:
+                others = [("purpose_id", "=", key[0]), ("lang", "=", key[1])]
+                latest[key] = max(self.search(others).mapped("version"), default=0)
+            latest[key] = vals["version"] = vals.get("version") or latest[key] + 1
         return super().create(vals_list)
 
     def write(self, vals):
@@ -51,6 +53,11 @@ class UsercomConsentText(models.Model):
                 )
             )
         return super().write(vals)
+
+    def _hash(self):
+        """Of what somebody was shown: with it an event proves which words they were."""
+        self.ensure_one()
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     @api.model
     def _current(self, purpose, lang):

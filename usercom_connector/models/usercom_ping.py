@@ -217,24 +217,23 @@ class UsercomPing(models.Model):
                 | Domain("custom_id", "in", wanted["custom_id"])
             )
         )
-        self._lower_by_calls(account, self._by_subject(groups, bindings))
+        self._lower_by_calls(self._by_subject(groups, bindings))
         self._pass_over_echoes(account, groups, bindings)
         return {binding.id: binding.revision for binding in bindings}
 
     @api.model
-    def _lower_by_calls(self, account, pieces):
+    def _lower_by_calls(self, pieces):
         """Record each "no" that calls said, and that a read may not show.
 
         :param pieces: list of (rows, binding).
         """
         self.env["usercom.binding"]._lower_by_calls(
-            account,
             [
                 (binding, row.said_no, row.called_at)
                 for rows, binding in pieces
                 for row in rows
                 if row.said_no and binding
-            ],
+            ]
         )
 
     @api.model
@@ -322,7 +321,7 @@ class UsercomPing(models.Model):
         found = bindings._find(account, [contact for _rows, contact in pieces])
         locked = bindings.union(*found.values())._locked()
         # Here of those that a call names in another way.
-        self._lower_by_calls(account, [(rows, found[contact.id]) for rows, contact in pieces])
+        self._lower_by_calls([(rows, found[contact.id]) for rows, contact in pieces])
         unknown = [piece for piece in pieces if not found[piece[1].id]]
         left = list(places)
         reads, done, _aside = self._take_in(account, began, left, unknown, account.create_in_odoo)

@@ -334,7 +334,7 @@ registry.category("web_tour.tours").add("usercom_phone_account", {
         { trigger: ".o_form_view .o_usercom_headers" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
-        { trigger: ".tab-pane b:contains(email_consent)" },
+        { trigger: ".o_field_widget[name=consent_attribute_ids] .o_data_cell:contains(email_consent)" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(Advanced)", run: "click" },
         { trigger: ".tab-pane [name=profile_url_template]" },

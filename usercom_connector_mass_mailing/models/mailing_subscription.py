@@ -1,0 +1,146 @@
+from odoo import api, fields, models
+from odoo.addons.usercom_connector.sync import consent
+
+#: Fields whose change says something about a consent; core reads the last two as opting out.
+DECIDING = {"contact_id", "list_id", "opt_out", "opt_out_datetime", "opt_out_reason_id"}
+
+
+class MailingSubscription(models.Model):
+    """A subscription says the same as the consent to what its list is for.
+
+    Opting out is a withdrawal. Opting in is a consent only where the person does it by a form
+    (``usercom_form`` in the context); whom somebody else opts in against a "no" is opted out again.
+    """
+
+    _inherit = "mailing.subscription"
+
+    usercom_opted_out = fields.Boolean(
+        readonly=True,
+        copy=False,
+        help="Opted out because the consent was withdrawn, and not by the list itself.",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        subscriptions = super().create(vals_list)
+        dated = any("opt_out_datetime" in vals for vals in vals_list)
+        subscriptions._usercom_opted_in()
+        subscriptions._usercom_settle(dated=dated)
+        return subscriptions
+
+    def write(self, vals):
+        if not DECIDING & vals.keys():
+            return super().write(vals)
+        out = self.filtered("opt_out")
+        result = super().write({"usercom_opted_out": False, **vals})
+        out.filtered(lambda sub: not sub.opt_out)._usercom_opted_in()
+        self._usercom_settle(dated="opt_out_datetime" in vals)
+        return result
+
+    def _usercom_addresses(self):
+        """Purpose to address to its subscriptions, of lists that are for something."""
+        found = {}
+        for subscription in self:
+            purpose = subscription.list_id.sudo().usercom_purpose_id
+            address = subscription.contact_id.email_normalized
+            if purpose and address:
+                there = found.setdefault(purpose, {})
+                there[address] = there.get(address, self.browse()) | subscription
+        return found
+
+    def _usercom_opted_in(self):
+        """The person has chosen the list by a form, if it was one."""
+        page = self.env.context.get("usercom_form")
+        if not page:
+            return
+        # sudo: nobody creates events directly; a visitor says so of the own address.
+        events = self.env["usercom.consent.event"].sudo()
+        chosen = self.filtered(lambda sub: not sub.opt_out)
+        for purpose, addresses in chosen._usercom_addresses().items():
+            owners = events._owners(addresses, purpose)[purpose.id]
+            state = consent.PENDING if purpose.double_opt_in else consent.GIVEN
+            events.create(
+                [
+                    {
+                        # Which of several contacts it was is not known: then it counts for none.
+                        "partner_id": len(owners.get(address, ())) == 1 and owners[address][0],
+                        "address": address,
+                        "purpose_id": purpose.id,
+                        "state": state,
+                        "happened_at": consent.moment(),
+                        "source": "mailing",
+                        "user_id": self.env.uid,
+                        "document": f"{page} ({subscriptions.list_id[:1].name})",
+                    }
+                    for address, subscriptions in addresses.items()
+                ]
+            )
+
+    def _usercom_settle(self, *, dated=True):
+        """Withdraw what was opted out of, and opt out what was withdrawn.
+
+        :param dated: whether the dates of opting out were given, or are of now.
+        """
+        events = self.env["usercom.consent.event"]
+        for purpose, addresses in self._usercom_addresses().items():
+            out = {}
+            for address, subscriptions in addresses.items():
+                own = subscriptions.filtered(lambda sub: sub.opt_out and not sub.usercom_opted_out)
+                if last := own.sorted(lambda sub: sub.opt_out_datetime or sub.create_date)[-1:]:
+                    out[address] = {"document": last._usercom_document()}
+                    if dated and last.opt_out_datetime:
+                        out[address]["happened_at"] = last.opt_out_datetime
+            if out:
+                events._record_there(out, purpose, consent.WITHDRAWN, "mailing")
+        self._usercom_opt_out()
+
+    def _usercom_document(self):
+        name = self.list_id.name
+        reason = self.opt_out_reason_id.name
+        return f"{name}: {reason}" if reason else name
+
+    def _usercom_opt_out(self):
+        """Opt out those of whose addresses the consent is withdrawn."""
+        refused = self.browse()
+        opted_in = self.filtered(lambda sub: not sub.opt_out)
+        for purpose, addresses in opted_in._usercom_addresses().items():
+            for _purpose_id, address in self.env["usercom.consent.event"]._refused(
+                addresses, purpose
+            ):
+                refused |= addresses[address]
+        if refused:
+            refused.write({"opt_out": True, "usercom_opted_out": True})
+
+    @api.model
+    def _usercom_follow(self, events):
+        """Carry new words on to the lists of their purpose.
+
+        A withdrawal opts out, and a consent opts those in that a withdrawal has opted out, if
+        nobody with the address says no.
+        """
+        said = events.filtered(
+            lambda event: event.address and event.state in (consent.GIVEN, consent.WITHDRAWN)
+        )
+        if not said:
+            return
+        found = self.search(
+            [
+                ("list_id.usercom_purpose_id", "in", said.purpose_id.ids),
+                ("contact_id.email_normalized", "in", said.mapped("address")),
+            ]
+        )
+        found = found.with_context(usercom_form=False)
+        nobody = found.browse()
+        for purpose, addresses in found._usercom_addresses().items():
+            refused = {address for _id, address in events._refused(addresses, purpose)}
+            given = {
+                event.address
+                for event in said
+                if event.purpose_id == purpose and event.state == consent.GIVEN
+            }
+            again = nobody.union(*(addresses.get(key, nobody) for key in given - refused))
+            if again := again.filtered("usercom_opted_out"):
+                again.write({"opt_out": False})
+            out = nobody.union(*(addresses[key] for key in refused))
+            if out := out.filtered(lambda sub: not sub.opt_out):
+                out.write({"opt_out": True, "usercom_opted_out": True})
