@@ -32,6 +32,7 @@
         "views/res_config_settings_views.xml",
         "views/usercom_consent_views.xml",
         "views/usercom_consent_proof.xml",
+        "views/usercom_consent_drift_views.xml",
         "views/usercom_menus.xml",
     ],
     "images": ["static/description/main_screenshot.png"],
