@@ -109,6 +109,7 @@ class Job:
     fresh_at: datetime | None = None
     fresh: Profile | None = None
     sent: bool = False
+    sent_at: datetime | None = None
     answer: Profile | None = None
 
 
@@ -339,7 +340,7 @@ class Consents(RuleBasedStateMachine):
         for one in push.leading:
             if one.attribute in push.consents:
                 self._write_there(who, one, push.consents[one.attribute], job)
-        job.sent = True
+        job.sent, job.sent_at = True, self.now
         job.answer = person.profile.now()
         if not answered:
             person.job = None
@@ -395,7 +396,7 @@ class Consents(RuleBasedStateMachine):
             return
         person.rows -= job.rows
         person.base_usercom |= {name: job.answer.get(name) for name in push.outgoing}
-        self._absorb(who, job.answer, job.began, frozenset(push.outgoing))
+        self._absorb(who, job.answer, job.began, frozenset(push.outgoing), shown_at=job.sent_at)
 
     def _join(self, who, push):
         """All profiles get the lower word; then one of them is left."""
@@ -683,7 +684,8 @@ class Consents(RuleBasedStateMachine):
 
 
 Consents.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=300,
+    derandomize=True,
     stateful_step_count=40,
     deadline=None,
     report_multiple_bugs=False,
