@@ -34,6 +34,7 @@
         "views/usercom_widget_templates.xml",
         "views/usercom_consent_views.xml",
         "views/usercom_consent_proof.xml",
+        "views/usercom_consent_drift_views.xml",
         "views/usercom_menus.xml",
     ],
     "images": ["static/description/main_screenshot.png"],

@@ -280,6 +280,7 @@ class UsercomAccount(models.Model):
     ping_count = fields.Integer(compute="_compute_counts")
     parked_count = fields.Integer(compute="_compute_counts")
     conflict_count = fields.Integer("Conflicts", compute="_compute_counts")
+    drift_count = fields.Integer("Consents That Differ", compute="_compute_counts")
 
     _webhook_token_uniq = models.Constraint(
         "UNIQUE(webhook_token)", "Two accounts cannot share a webhook address."
@@ -427,11 +428,17 @@ class UsercomAccount(models.Model):
                 [("account_id", "in", self.ids)], ["account_id"], ["__count"]
             )
         )
+        drifts = dict(
+            self.env["usercom.consent.drift"]._read_group(
+                [("account_id", "in", self.ids)], ["account_id"], ["__count"]
+            )
+        )
         changes = self.env["usercom.change"]._count_by_account(self.ids)
         pings = self.env["usercom.ping"]._count_by_account(self.ids)
         for account in self:
             account.binding_count = bindings.get(account, 0)
             account.conflict_count = conflicts.get(account, 0)
+            account.drift_count = drifts.get(account, 0)
             account.change_count = changes.get((account.id, True), 0)
             account.ping_count = pings.get((account.id, True), 0)
             account.parked_count = changes.get((account.id, False), 0) + pings.get(
@@ -757,6 +764,22 @@ class UsercomAccount(models.Model):
             if survey.state in ("requested", "running"):
                 survey._end_survey("cancelled")
 
+    def action_compare_consents(self):
+        """Compare the consents of all linked contacts on both sides."""
+        self.ensure_one()
+        if self.state != "running":
+            raise UserError(self.env._("Start the account first."))
+        self._request_drift()
+        return self._notify(
+            self.env._("Comparing has begun"),
+            self.env._(
+                "Odoo reads the list of all contacts in User.com, a page at a time. What differs "
+                'stands under "Consents That Differ" then.'
+            ),
+            "success",
+            sticky=False,
+        )
+
     def action_switch_creation(self):
         """Open the dialog that says how many contacts would be created, before it switches."""
         self.ensure_one()
@@ -878,6 +901,14 @@ class UsercomAccount(models.Model):
         domain = [("account_id", "in", self.ids)]
         action = self._action_open("usercom.conflict", self.env._("Conflicts"), domain)
         return action | {"view_mode": "list,kanban"}
+
+    def action_open_drifts(self):
+        """The consents about which the two sides disagree."""
+        domain = [("account_id", "in", self.ids)]
+        name = self.env._("Consents That Differ")
+        return self._action_open("usercom.consent.drift", name, domain) | {
+            "view_mode": "list,kanban"
+        }
 
     def action_open_parked(self):
         """What needs a person: the changes, or the contacts to read where no change does."""
@@ -1036,6 +1067,12 @@ class UsercomAccount(models.Model):
                 "mapping says that a person decides. Until then nothing of that field travels. "
                 'What waits stands under "Conflicts" on the account.'
             )
+        if topic == "drift":
+            return self.env._("Consents differ between Odoo and User.com"), self.env._(
+                "Odoo and User.com disagree about a consent, and nothing that waits is going to "
+                "settle it. Which ones they are, and what to do about each, stands under "
+                '"Consents That Differ" on the account.'
+            )
         if topic == "withdrawal":
             return self.env._("A withdrawn consent has not reached User.com"), self.env._(
                 "Somebody withdrew a consent more than an hour ago, and User.com does not know "
@@ -1164,6 +1201,12 @@ class UsercomAccount(models.Model):
     def _request_survey(self, creates=False):
         # sudo: streams are not edited by hand; this is how an administrator sets one going.
         self.env["usercom.stream"].sudo()._of(self, "survey")._request_survey(creates)
+
+    def _request_drift(self):
+        # sudo: as above. One that is under way does.
+        stream = self.env["usercom.stream"].sudo()._of(self, "drift")
+        if stream.state not in ("requested", "running"):
+            stream._request_survey()
 
     def _plan_poll(self):
         # sudo: as above. An account that was never polled gets its stream with the first round.

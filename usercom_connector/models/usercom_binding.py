@@ -124,6 +124,7 @@ class UsercomBinding(models.Model):
         readonly=True, help="User.com ID of the company that the contact was made a member of."
     )
     conflict_ids = fields.One2many("usercom.conflict", "binding_id", readonly=True)
+    drift_ids = fields.One2many("usercom.consent.drift", "binding_id", readonly=True)
     base_odoo = fields.Json(readonly=True)
     base_usercom = fields.Json(readonly=True)
     refused = fields.Json(readonly=True, help="Values that User.com did not take, not sent again.")
@@ -186,7 +187,9 @@ class UsercomBinding(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_conflicts(self):
-        self.conflict_ids.unlink()  # the database would delete them, and close no activity
+        # The database would delete them, and close no activity.
+        self.conflict_ids.unlink()
+        self.drift_ids.unlink()
 
     # === FINDING AND MAKING === #
 
@@ -424,6 +427,7 @@ class UsercomBinding(models.Model):
     def _forget_values(self):
         """Forget all that the two sides held. Who is who stays."""
         self.conflict_ids.unlink()
+        self.drift_ids.unlink()
         self.write({"base_odoo": False, "base_usercom": False, "refused": False, "notices": False})
 
     def _leave_contact(self):
@@ -1077,6 +1081,8 @@ class UsercomBinding(models.Model):
         )
         merged.base_usercom |= words
         addresses = {rule.purpose: rule.address for rule in rules}
+        if not self.synced_at:
+            self._note_disagreements(news, snapshot)
         events = []
         for purpose_id, event in news.items():
             attribute = addresses[purpose_id]
@@ -1100,6 +1106,17 @@ class UsercomBinding(models.Model):
             "origin": self.account_id.name,
             "account_id": self.account_id.id,
         }
+
+    def _note_disagreements(self, news, snapshot):
+        """List, for a person, the consents that the first read shows otherwise than Odoo."""
+        said = {consent.GIVEN: True, consent.WITHDRAWN: False}
+        found = {
+            purpose_id: event.given
+            for purpose_id, event in news.items()
+            if said.get(snapshot.consents.get(purpose_id), event.given) != event.given
+        }
+        if found:
+            self.env["usercom.consent.drift"]._note_meeting(self, found)
 
     @api.model
     def _lower_by_calls(self, calls):

@@ -115,7 +115,7 @@ class UsercomListing(models.AbstractModel):
             stream._failed(str(answer.kind), answer.retry_after, patience=1)
         elif isinstance(answer, client.RecordRefused):
             stream._failed("list_refused", patience=1)
-            if stream.direction == "survey":
+            if stream.direction != "poll":
                 stream._end_survey("failed")
         else:
             raise answer
@@ -170,6 +170,8 @@ class UsercomListing(models.AbstractModel):
         creates = account.create_in_odoo and (stream.direction == "poll" or stream.creates)
         places = [account._creations_left("usercom") if creates else 0]
         take = partial(self._take_page, account, creates, places, known_at, began)
+        if stream.direction == "drift":
+            take = partial(self._take_consents, account, known_at, began)
         linked = unmatched = 0
         for some_linked, some_unmatched in self._in_savepoints(account, contacts, take):
             linked += some_linked
@@ -248,6 +250,21 @@ class UsercomListing(models.AbstractModel):
             and (shown[contact.id].get("email") or shown[contact.id].get("phone_number"))
         ]
         return len(linked), len(unmatched)
+
+    @api.model
+    def _take_consents(self, account, known_at, began, contacts):
+        """Take in those of these contacts that are linked, and compare their consents.
+
+        Nobody is linked or created by that.
+        """
+        bindings = self.env["usercom.binding"]
+        rules, context = account._rules(mapping.CONTACT), account._context()
+        found = bindings._find(account, contacts)
+        known = [contact for contact in contacts if found[contact.id]]
+        reads = self._changed_on_page(account, found, known_at, began, known, rules, context)
+        bindings._absorb(account, reads)
+        self.env["usercom.consent.drift"]._compare(account, found, known, known_at)
+        return 0, 0
 
     @api.model
     def _changed_on_page(self, account, found, known_at, began, contacts, rules, context):

@@ -29,6 +29,7 @@ class UsercomStream(models.Model):
     that the reading took, and the poll goes on from there until a pass brings nothing newer.
 
     The **survey** reads all contacts once. Its number is what marks the changes that waited for it.
+    The comparison of consents, **drift**, goes the same way; nothing waits for it.
     """
 
     _name = "usercom.stream"
@@ -42,6 +43,7 @@ class UsercomStream(models.Model):
             ("poll", "Look for changes in User.com"),
             ("survey", "List of all in User.com"),
             ("compare", "Look for changes in Odoo"),
+            ("drift", "Compare consents"),
         ],
         required=True,
     )
@@ -143,12 +145,12 @@ class UsercomStream(models.Model):
 
     @api.model
     def _lists_due(self, accounts):
-        """The polls and surveys of these accounts that have a page to read."""
+        """The lists of these accounts that have a page to read."""
         now = fields.Datetime.now()
         return self.search(
             [
                 ("account_id", "in", accounts.ids),
-                ("direction", "in", ["poll", "survey"]),
+                ("direction", "in", ["poll", "survey", "drift"]),
                 ("due_at", "<=", now),
                 "|",
                 ("rest_until", "=", False),
@@ -231,7 +233,8 @@ class UsercomStream(models.Model):
                 **dict.fromkeys(("pages", "contacts", "total", "linked", "unmatched"), 0),
             }
         )
-        self.env["usercom.change"]._hold_for_survey(self.account_id, self.number)
+        if self.direction == "survey":
+            self.env["usercom.change"]._hold_for_survey(self.account_id, self.number)
 
     def _after_survey(self, page):
         contacts = self.contacts + len(page.contacts)
@@ -248,7 +251,9 @@ class UsercomStream(models.Model):
         if is_complete:
             vals["complete"] = self.number
         self.write(vals)
-        self.env["usercom.change"]._release_from_survey(self.account_id, self.number, is_complete)
+        if self.direction == "survey":
+            changes = self.env["usercom.change"]
+            changes._release_from_survey(self.account_id, self.number, is_complete)
 
     def _seconds_to_next_page(self, accounts):
         """In how many seconds the next page of these accounts is due, if any is."""
@@ -260,7 +265,7 @@ class UsercomStream(models.Model):
                   FROM usercom_stream AS list
              LEFT JOIN usercom_stream AS pull
                     ON pull.account_id = list.account_id AND pull.direction = 'pull'
-                 WHERE list.direction IN ('poll', 'survey') AND list.due_at IS NOT NULL
+                 WHERE list.direction IN ('poll', 'survey', 'drift') AND list.due_at IS NOT NULL
                    AND list.account_id IN %(accounts)s
                 """,
                 now=fields.Datetime.now(),
