@@ -146,15 +146,16 @@ class UsercomConsentStanding(models.AbstractModel):
             # another event at that address, which every contact that agreed has.
             words = SQL(
                 """
-                SELECT contact.id AS contact_id, %(address)s AS address, event.purpose_id,
-                       event.state, event.happened_at
+                SELECT contact.id AS contact_id, %(address)s AS address, event.address_hash,
+                       event.purpose_id, event.state, event.happened_at
                   FROM usercom_consent_event AS event
                   JOIN res_partner AS contact
                     ON %(address)s = event.address
                    AND (event.partner_id = contact.id OR event.state = %(withdrawn)s)
                  WHERE event.purpose_id IN %(purposes)s
              UNION ALL
-                SELECT contact.id, %(address)s, erased.purpose_id, erased.state, erased.happened_at
+                SELECT contact.id, %(address)s, erased.address_hash,
+                       erased.purpose_id, erased.state, erased.happened_at
                   FROM usercom_consent_event AS erased
                   JOIN usercom_consent_event AS event ON event.address_hash = erased.address_hash
                   JOIN res_partner AS contact ON %(address)s = event.address
@@ -170,7 +171,7 @@ class UsercomConsentStanding(models.AbstractModel):
                 SQL.identifier(self.env[model]._table),
                 SQL.identifier("list", column),
             )
-            key = SQL("word.address = overlay.address")
+            key = SQL("word.address_hash = overlay.address_hash")  # also where it was erased
         return SQL(
             """
             SELECT word.contact_id, word.purpose_id, word.happened_at,
@@ -217,7 +218,9 @@ class UsercomConsentStanding(models.AbstractModel):
             notes.append(self._say_no_address(purpose))
         if event and event.partner_id != partner._origin:
             notes.append(self.env._("Said at this address by another contact."))
-        if hindrance == "blacklist":
+        if state == consent.WITHDRAWN:
+            pass  # which says enough, and is mostly what has put it on the blacklist
+        elif hindrance == "blacklist":
             notes.append(self.env._("On Odoo's blacklist: nothing is sent there."))
         elif hindrance == "blocked":
             notes.append(self.env._("The address is blocked, because mail did not arrive."))
