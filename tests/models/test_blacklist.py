@@ -124,6 +124,15 @@ class TestFromTheList(BlacklistCase):
         self.assertEqual(len(self.said(WITHDRAWN)), 1)
         self.assertEqual(self.state(partner), WITHDRAWN)
 
+    def test_a_no_that_is_said_again_beats_a_yes_from_before_it(self):
+        """User.com's yes is dated by the read before it, and may come long after the list."""
+        partner = self.make_partner()
+        self.say(partner, WITHDRAWN, days_ago=3)
+        self.emails._add(JAN)
+        self.assertEqual(len(self.said(WITHDRAWN)), 2)
+        self.say(partner, GIVEN, days_ago=1, source="usercom")
+        self.assertEqual(self.state(partner), WITHDRAWN)
+
     def test_said_again_after_a_consent(self):
         """Also where core passes over who is on the list already."""
         partner = self.make_partner()
