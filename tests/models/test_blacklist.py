@@ -211,8 +211,10 @@ class TestToTheList(BlacklistCase):
         self.say(partner, WITHDRAWN, source="portal")
         entry = self.entry()
         self.assertTrue(entry.active)
-        self.assertRegex(self.messages(entry), r"Jan Testowy withdrew .*E-mail marketing.*Portal")
+        self.assertRegex(self.messages(entry), rf"{JAN} withdrew .*E-mail marketing.*Portal")
         self.assertFalse(entry.message_follower_ids)
+        partner.unlink()
+        self.assertNotIn("Testowy", self.messages(entry))
 
     def test_a_salesperson_who_may_not_see_the_list(self):
         user = new_test_user(self.env, "sales", groups="base.group_user,base.group_partner_manager")

@@ -76,10 +76,17 @@ class TestLines(ContactCase):
     def test_said_by_somebody_else_at_the_address(self):
         partner, other = self.partner(), self.partner()
         self.say(partner, GIVEN)
-        self.say(other, WITHDRAWN)
+        self.say(other, WITHDRAWN, source="paper", document="Other's form")
         line = self.lines(partner)[self.email.id]
         self.assertEqual(line["state"], WITHDRAWN)
         self.assertEqual(line["notes"], ["Said at this address by another contact."])
+        self.assertNotIn("Other's form", line["whence"])
+        self.assertIn("Other's form", self.lines(other)[self.email.id]["whence"])
+
+    def test_said_at_the_address_before_anybody_had_it(self):
+        self.env["mail.blacklist"]._add("jan@example.com")
+        line = self.lines(self.partner())[self.email.id]
+        self.assertEqual((line["state"], line["notes"]), (WITHDRAWN, []))
 
     def test_without_an_address(self):
         lines = self.lines(self.partner(email=False, phone=False))

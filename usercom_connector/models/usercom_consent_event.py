@@ -299,7 +299,7 @@ class UsercomConsentEvent(models.Model):
         """Who said so, when, and where from, in a sentence, as a message."""
         self.ensure_one()
         facts = {
-            "who": self.partner_id.name or self.address,
+            "who": self.address,  # no name, which would outlive an erasure in a history
             "purpose": self.purpose_id.name,
             "when": format_datetime(self.env, self.happened_at or self.recorded_at),
             "where": dict(self._fields["source"]._description_selection(self.env))[self.source],

@@ -66,7 +66,7 @@ class UsercomConsentPurpose(models.Model):
                 )
             )
         # sudo: purposes are those of all companies' accounts.
-        accounts = self.env["usercom.account"].sudo().search([])
+        accounts = self.env["usercom.account"].sudo().search([("active", "=", True)])
         ruled = vals.keys() & {"active", "channel", "sequence"}
         before = {account: account._consent_rules() for account in accounts if ruled}
         result = super().write(vals)

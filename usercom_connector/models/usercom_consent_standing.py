@@ -216,7 +216,8 @@ class UsercomConsentStanding(models.AbstractModel):
         notes = []
         if needs_address:
             notes.append(self._say_no_address(purpose))
-        if event and event.partner_id != partner._origin:
+        others = event and event.partner_id - partner._origin
+        if others:
             notes.append(self.env._("Said at this address by another contact."))
         if state == consent.WITHDRAWN:
             pass  # which says enough, and is mostly what has put it on the blacklist
@@ -233,7 +234,7 @@ class UsercomConsentStanding(models.AbstractModel):
             "standing": self._name_of(state, hindrance),
             "label": self._label(state),
             "since": self._since(event),
-            "whence": self._whence(event),
+            "whence": self._whence(event, with_document=not others),
             "notes": notes,
             "needs_address": needs_address,
         }
@@ -262,15 +263,18 @@ class UsercomConsentStanding(models.AbstractModel):
         return self.env._("since %(moment)s", moment=moment)
 
     @api.model
-    def _whence(self, event):
-        """Where a word came from, for colleagues: the way, the document, and who recorded it."""
+    def _whence(self, event, *, with_document=True):
+        """Where a word came from, for colleagues: the way, the document, and who recorded it.
+
+        Another contact's document may name whom the reader may not see.
+        """
         if not event:
             return False
         field = event._fields["source"]
         parts = [dict(field._description_selection(self.env))[event.source]]
         if event.origin:
             parts[0] = f"{parts[0]} ({event.origin})"
-        if event.document and event.source != "portal":
+        if with_document and event.document and event.source != "portal":
             parts.append(event.document)
         if event.user_id and event.source in BY_COLLEAGUES:
             parts.append(self.env._("recorded by %(name)s", name=event.user_id.name))
