@@ -48,6 +48,10 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
         Figure("cost_ratio", "cost of pushing a contact: many partners, over few", 1.25),
         Figure("growth_mib", "MiB the process grows while draining ten times the rows", 32),
     ),
+    "page": (
+        Figure("ratio", "time of a portal page with the widget, over without", 1.05),
+        Figure("queries", "queries added to an anonymous visitor's page", 0),
+    ),
     "latency": (
         Figure("out_s", "seconds from a saved contact to the call's arrival", 1.5),
         Figure("in_s", "seconds from a webhook call to the written partner", 1.5),

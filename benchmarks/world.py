@@ -401,6 +401,7 @@ class ConnectedOdoo(Odoo):
             numbers,
             partner_id=partners,
             custom_id=custom_ids,
+            custom_id_there=custom_ids,
             usercom_id=[str(number) for number in usercom_ids],
         )
         self.usercom_ids = usercom_ids

@@ -30,6 +30,8 @@
         "views/res_partner_views.xml",
         "views/portal_templates.xml",
         "views/res_config_settings_views.xml",
+        "views/usercom_widget_views.xml",
+        "views/usercom_widget_templates.xml",
         "views/usercom_consent_views.xml",
         "views/usercom_consent_proof.xml",
         "views/usercom_menus.xml",
@@ -37,6 +39,7 @@
     "images": ["static/description/main_screenshot.png"],
     "assets": {
         "web.assets_backend": ["usercom_connector/static/src/**/*"],
+        "usercom_connector.assets_widget": ["usercom_connector/static/widget/widget.js"],
         "web.assets_tests": ["usercom_connector/static/tests/tours/**/*"],
     },
     "application": True,

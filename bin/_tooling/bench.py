@@ -10,7 +10,7 @@ from . import processes
 from .places import CHECKOUT
 from .problem import Problem
 
-NAMES = ("calls", "push", "pull", "save", "scale", "latency")
+NAMES = ("calls", "push", "pull", "save", "scale", "page", "latency")
 
 
 def options(arguments: list[str]) -> argparse.Namespace:

@@ -10,6 +10,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ADDON = CHECKOUT / "usercom_connector"
 #: Addons that join the addon with others of Odoo's, in the order in which they build on each other.
 GLUE = (
+    CHECKOUT / "usercom_connector_website",
+    CHECKOUT / "usercom_connector_website_mass_mailing",
     CHECKOUT / "usercom_connector_mass_mailing",
     CHECKOUT / "usercom_connector_privacy_lookup",
 )

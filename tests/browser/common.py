@@ -29,6 +29,8 @@ _real_send = requests.Session.send
 class BrowserCase(HttpCase):
     """Screens in a headless Chromium; the server's calls go to a simulator of User.com."""
 
+    bundles = BUNDLES
+
     @classmethod
     def setUpClass(cls):
         try:
@@ -48,13 +50,14 @@ class BrowserCase(HttpCase):
     def _make_bundles(cls):
         """Make the scripts and styles once, and commit: each test would make its own otherwise."""
         database = get_db_name()
-        if database not in _with_bundles:
+        missing = [bundle for bundle in cls.bundles if (database, bundle) not in _with_bundles]
+        if missing:
             with Registry(database).cursor() as cr:
                 qweb = api.Environment(cr, SUPERUSER_ID, {})["ir.qweb"]
-                for bundle in BUNDLES:
+                for bundle in missing:
                     qweb._get_asset_bundle(bundle, css=False, js=True).js()
                     qweb._get_asset_bundle(bundle, css=True, js=False).css()
-            _with_bundles.add(database)
+            _with_bundles.update((database, bundle) for bundle in missing)
 
     @classmethod
     def _request_handler(cls, session, request, /, **kwargs):

@@ -58,6 +58,10 @@ class PurposeCase(SyncCase):
         found = {name: value for name, value in found.items() if value is not None}
         return found | ({"unsubscribed": True} if there["unsubscribed"] else {})
 
+    def contact_there(self, partner):
+        there = self.there(partner)
+        return Contact.from_json(there | there["attributes"] | {"attributes": None})
+
     def read(self, partner):
         self.ping(partner.usercom_id)
         self.pull()
@@ -286,7 +290,7 @@ class TestWordsInBetween(PurposeCase):
         partner = self.make_linked({"sms_consent": False})
         other = self.make_partner(name="Ola", email="ola@example.com", phone=PHONE)
         binding = self.binding(partner)
-        contact = Contact.from_json(self.sim.contact(int(partner.usercom_id)))
+        contact = self.contact_there(partner)
         began = moment()
         self.say_there(partner, sms_consent=True)
         self.say(other, self.sms, WITHDRAWN)
@@ -487,9 +491,18 @@ class TestAddresses(PurposeCase):
         self.say_there(partner, sms_consent=True)
         partner.phone = OTHER_PHONE
         self.push()
+        self.assertEqual(self.bodies(), [{"phone_number": OTHER_PHONE, "sms_consent": False}])
         self.assertEqual(self.shown(partner), {"sms_consent": False})
         self.sync(partner)
         self.assertEqual(self.states(partner), {})
+
+    def test_consent_that_an_answer_shows_was_given_at_the_old_number(self):
+        partner = self.make_linked()
+        self.say_there(partner, sms_consent=True, email_consent=True)
+        contact = self.contact_there(partner)
+        read = Read(self.binding(partner), contact, moment(), frozenset({"phone_number"}))
+        self.binding(partner)._absorb(self.account, [read])
+        self.assertEqual(self.states(partner), {"email": GIVEN})
 
     def test_given_at_the_new_number_goes_along(self):
         partner = self.make_linked({"sms_consent": True, "phone_consent": True})
@@ -728,6 +741,16 @@ class TestSaidByACall(PurposeCase):
             self.pull()
             self.assertEqual(self.states(partner), {"email": GIVEN, "sms": GIVEN})
 
+    def test_we_never_wrote_a_yes(self):
+        partner = self.make_linked({"email_consent": True})
+        self.sync(partner)
+        number = int(partner.usercom_id)
+        self.sim.edit_contact(number, attributes={"email_consent": False})
+        self.called(partner, self.body(partner, moment(), email_consent=False))
+        self.pull()
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN})
+        self.assertFalse(self.env["usercom.ping"].search([]))
+
     def test_undated(self):
         partner, now = self.written()
         for timestamp in (None, "", "yesterday", 5, {}):
@@ -801,10 +824,18 @@ class TestSaidByACall(PurposeCase):
         self.push()
         self.assertEqual(self.shown(partner), {"email_consent": False})
 
+    def test_it_waits_for_no_read(self):
+        partner, now = self.written()
+        self.sim.fault("500", method="GET", times=1)
+        self.called(partner, self.body(partner, now, email_consent=False))
+        self.pull()
+        self.assertTrue(self.pings())
+        self.assertEqual(self.states(partner)["email"], WITHDRAWN)
+
     def test_row_that_waits_keeps_it(self):
         partner, now = self.written()
-        self.called(partner, self.body(partner, now, email_consent=False), "email", partner.email)
         self.called(partner, self.body(partner, now, email_consent=True), "email", partner.email)
+        self.called(partner, self.body(partner, now, email_consent=False), "email", partner.email)
         self.sim.fault("500", method="GET", times=1)
         self.pull()
         self.assertEqual(self.states(partner)["email"], GIVEN)
@@ -852,7 +883,7 @@ class TestLateWithdrawals(PurposeCase):
 
     def test_somebody_is_told_once_and_again_when_it_is_over(self):
         self.late(self.sms)
-        self.sim.fault("500", method="PUT", times=-1)
+        self.sim.fault("500", method="PUT", times=None)
         self.push()
         [activity] = self.asked()
         self.assertEqual(activity.user_id, self.account._responsible())
@@ -884,7 +915,7 @@ class TestLateWithdrawals(PurposeCase):
         partner = self.make_linked(name="Ola", email="ola@example.com", phone=OTHER_PHONE)
         word = self.say(partner, self.call, WITHDRAWN)
         self.recorded_at(word, fields.Datetime.now() - timedelta(hours=2))
-        self.sim.fault("500", method="PUT", times=-1)
+        self.sim.fault("500", method="PUT", times=None)
         self.push()
         self.assertTrue(self.asked())
 

@@ -30,6 +30,7 @@ KEYS = {
     "pull": ["of_orm"],
     "save": ["unmapped", "mapped", "queries_unmapped", "queries_mapped"],
     "scale": ["cost_ratio", "growth_mib"],
+    "page": ["ratio", "queries"],
     "latency": ["out_s", "in_s"],
 }
 

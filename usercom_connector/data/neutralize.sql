@@ -4,3 +4,5 @@ UPDATE usercom_account
        pause_code = 'neutralized',
        rest_key = NULL,
        webhook_secret = NULL;
+-- Nor may visitors of its pages be told of there.
+UPDATE usercom_account SET widget_on = false;

@@ -25,6 +25,7 @@ from . import usercom_comparison
 from . import usercom_attribute
 from . import usercom_mapping
 from . import usercom_mapping_choice
+from . import usercom_widget
 from . import res_partner
 from . import res_partner_consent
 from . import res_config_settings

@@ -80,6 +80,12 @@ class UsercomBinding(models.Model):
     send_custom_id = fields.Boolean(
         readonly=True, help="The contact was in User.com without a User ID; it gets ours."
     )
+    custom_id_there = fields.Char(
+        readonly=True, help="The User ID that User.com has, as it was last written or seen there."
+    )
+    is_awaited = fields.Boolean(
+        readonly=True, help="The person is on the website: the User ID goes without anything else."
+    )
     address_hash = fields.Char(
         readonly=True,
         help="Of the address of a contact that was deleted in Odoo, keyed: nobody can guess it.",
@@ -429,7 +435,13 @@ class UsercomBinding(models.Model):
     def _forget_user_id(self):
         """Forget the User ID, which may tell the address, where the User.com ID does for it."""
         for binding in self.filtered("usercom_id"):
-            binding.write({"custom_id": secrets.token_hex(16), "send_custom_id": False})
+            binding.write(
+                {
+                    "custom_id": secrets.token_hex(16),
+                    "custom_id_there": False,
+                    "send_custom_id": False,
+                }
+            )
 
     def _leave_deleted(self):
         """Become what is left of contacts that are about to be deleted in Odoo.
@@ -596,14 +608,18 @@ class UsercomBinding(models.Model):
         }
         body = converters.payload(snapshot.rules, outgoing, snapshot.context)
         merges = (self.state == "linked" and self.merge_ids) or ()
-        if self.state == "linked" and not body and not to_send and not merges:
+        sends_id = bool(self.usercom_id) and self.send_custom_id
+        awaited = sends_id and self.is_awaited
+        is_idle = self.state == "linked" and not (to_send or merges or awaited)
+        if is_idle and not body:
             return None
         body, dropped, altered = self._payload(snapshot, body)
         outgoing = {name: value for name, value in outgoing.items() if name not in dropped}
-        if self.state == "linked" and not body and not to_send and not merges:
+        if is_idle and not body:
             return None
-        if self.usercom_id and self.send_custom_id:
-            body["custom_id"] = self.custom_id  # goes along, and costs no call of its own
+        if sends_id:
+            # Goes along, and costs no call of its own unless the person is on the website.
+            body["custom_id"] = self.custom_id
         reads_first = [r for r in snapshot.rules if r.attribute in outgoing and r.reads_first]
         return PushJob(
             partner_id=self.partner_id.id,
@@ -772,6 +788,8 @@ class UsercomBinding(models.Model):
             }
             if sent.custom_id:
                 vals["send_custom_id"] = False
+        if not job.usercom_id and sent.contact is None:
+            vals["custom_id_there"] = self.custom_id  # it was created, or found, by this
         self.write(vals | {"base_odoo": base_odoo, "base_usercom": base_usercom})
         if settles:
             self._note_unsent(snapshot, refusals)
@@ -829,6 +847,11 @@ class UsercomBinding(models.Model):
         ]
         return bool(self.search_count([*domain, ("write_date", ">", since)], limit=1))
 
+    def _confirmed_id(self):
+        """The User ID by which User.com knows the contact, if it is really there."""
+        is_there = self.state == "linked" and self.custom_id_there == self.custom_id
+        return self.custom_id if is_there else False
+
     def _is_in_flight(self):
         """Whether a call is under way that writes to this contact, or its answer was lost."""
         return merge.UNANSWERED in (self.base_odoo or {}).values()
@@ -850,6 +873,7 @@ class UsercomBinding(models.Model):
             self.state == "linked"
             and self.usercom_id == str(contact.id)
             and contact.custom_id in (None, self.custom_id)
+            and contact.custom_id in (None, self.custom_id_there)
             and not (contact.custom_id and self.send_custom_id)
             and all(name in base and base[name] == value for name, value in theirs.items())
             and all(word in (None, base.get(key)) for key, word in words.items())
@@ -959,6 +983,8 @@ class UsercomBinding(models.Model):
             vals["send_custom_id"] = False
             if custom_id != self.custom_id and not self._other_with("custom_id", custom_id):
                 vals["custom_id"] = custom_id
+        if read.contact.has("custom_id") and (custom_id or False) != self.custom_id_there:
+            vals["custom_id_there"] = custom_id
         if merged.base_odoo != self.base_odoo or merged.base_usercom != self.base_usercom:
             vals |= {
                 "base_odoo": merged.base_odoo,
@@ -1086,7 +1112,7 @@ class UsercomBinding(models.Model):
         suspects = [
             (binding, rule, at)
             for binding, names, at in calls
-            if binding.partner_id and consent.may_be_hidden(at, binding.yes_written_at)
+            if binding.partner_id and consent.may_be_hidden(at, binding.yes_written_at or None)
             for rule in binding._consent_rules()
             # Where it was no before, it tells nothing new.
             if rule.attribute in names and (binding.base_usercom or {}).get(rule.key) is not False

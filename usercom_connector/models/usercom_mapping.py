@@ -33,15 +33,15 @@ IDENTITY_ATTRIBUTES = frozenset({"id", "custom_id", "user_key", "company_id", "c
 #: What every new account begins with: Odoo field, attribute, and what differs from the defaults.
 DEFAULT_LINES = {
     mapping.CONTACT: (
-        ("name", "name", {"removals": False}),
-        ("email", "email", {}),
+        ("name", "name", {"removals": False, "on_web": True}),
+        ("email", "email", {"on_web": True}),
         ("phone", "phone_number", {}),
         ("city", "city", {}),
         ("state_id", "region", {}),
         ("country_id", "country", {}),
     ),
     mapping.COMPANY: (
-        ("name", "name", {"removals": False}),
+        ("name", "name", {"removals": False, "on_web": True}),
         ("email", "email", {}),
         ("phone", "phone_numbers", {"direction": "out"}),
         ("street", "address", {"direction": "out"}),
@@ -132,6 +132,11 @@ class UsercomMapping(models.Model):
         "A Value Not in the Table",
         required=True,
         default=mapping.SKIP,
+    )
+    on_web = fields.Boolean(
+        "On Web Pages",
+        help="The widget on web pages gives this value of a signed-in person, or of their company. "
+        "What was edited in User.com a moment ago may be overwritten by it.",
     )
     choice_ids = fields.One2many("usercom.mapping.choice", "mapping_id", "Values", copy=True)
     has_choices = fields.Boolean(compute="_compute_pair")
@@ -265,7 +270,7 @@ class UsercomMapping(models.Model):
             self._agree()
         if RULES & vals.keys():
             self._note_change()
-        elif vals.keys() & {"winner", "agreed"}:
+        elif vals.keys() & {"winner", "agreed", "on_web"}:
             self.env["usercom.account"]._forget_cached()
         return result
 
@@ -605,6 +610,7 @@ class UsercomMapping(models.Model):
             ),
             unknown=self.unknown,
             multiple=attribute.multiple,
+            on_web=self.on_web,
             line_id=self.id,
         )
 

@@ -27,7 +27,8 @@ class FieldRule:
     the other side's. ``limit`` is the longest text that User.com takes (usercom-api.md, section
     1.4), ``too_long`` what happens to a longer one. ``choices`` pairs Odoo's values with those of
     User.com's choice list (an empty text: the value does not travel), ``unknown`` says what happens
-    to a value that is in none of the pairs.
+    to a value that is in none of the pairs. ``on_web`` says whether the widget on web pages gives
+    the value.
     """
 
     attribute: str
@@ -44,6 +45,7 @@ class FieldRule:
     choices: tuple[tuple[str, str], ...] = ()
     unknown: str = SKIP
     multiple: bool = False
+    on_web: bool = False
     line_id: int = 0
 
     @property

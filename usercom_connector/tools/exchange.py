@@ -291,7 +291,7 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
     rules = {rule.attribute: rule for rule in job.leading}
     body |= {name: rules[name].written(word) for name, word in job.consents.items()}
     if fresh is not None and not body:
-        return Sent(str(fresh.id), fresh, {}, {}, {}, written=False)
+        return Sent(str(fresh.id), fresh, {}, {}, {}, custom_id=False, written=False)
     refused: dict[str, str] = {}
     try:
         answer = _write(usercom, job, body)

@@ -1,0 +1,9 @@
+from odoo import fields, models
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    usercom_form_purpose_ids = fields.Many2many(
+        related="website_id.usercom_form_purpose_ids", readonly=False
+    )
