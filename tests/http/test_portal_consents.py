@@ -1,7 +1,10 @@
 """The portal's page of consents: a signed-in person's own, with the exact text, and on record."""
 
+from datetime import timedelta
+
 import pytest
 from lxml import html
+from odoo import fields
 from odoo.http import Request
 from odoo.tests.common import HttpCase, new_test_user, tagged
 
@@ -69,6 +72,16 @@ class TestPortalConsents(HttpCase):
         self.say("given")
         self.say("given")
         self.assertEqual(len(self.events()), 1)
+
+    def test_no_that_is_said_again_beats_a_yes_from_before_it(self):
+        """On a page that was open when the first "no" came; the "yes" comes from User.com later."""
+        events = self.env["usercom.consent.event"]
+        at = fields.Datetime.now() - timedelta(days=3)
+        events._record(self.partner, self.email, "withdrawn", happened_at=at)
+        self.say("withdrawn")
+        at += timedelta(days=1)
+        events._record(self.partner, self.email, "given", "usercom", happened_at=at)
+        self.assertEqual(self.card(self.email).get("data-state"), "withdrawn")
 
     def test_text_is_the_current_one_in_the_persons_language(self):
         self.env["res.lang"]._activate_lang("pl_PL")

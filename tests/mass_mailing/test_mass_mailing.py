@@ -64,6 +64,15 @@ class TestLists(MailingCase):
         subscription._usercom_settle()
         self.assertEqual(len(self.said(WITHDRAWN)), 1)
 
+    def test_opting_out_again_beats_a_yes_from_before_it(self):
+        """Which may come later, from User.com."""
+        at = fields.Datetime.now() - timedelta(days=3)
+        subscription = self.subscribe(self.newsletter)
+        self.say(WITHDRAWN, happened_at=at)
+        subscription.opt_out = True
+        self.say(GIVEN, happened_at=at + timedelta(days=1), source="usercom")
+        self.assertEqual(self.state(), WITHDRAWN)
+
     def test_a_list_without_purpose_says_nothing(self):
         self.say(GIVEN)
         self.subscribe(self.plain).opt_out = True

@@ -124,6 +124,15 @@ class TestFromTheList(BlacklistCase):
         self.assertEqual(len(self.said(WITHDRAWN)), 1)
         self.assertEqual(self.state(partner), WITHDRAWN)
 
+    def test_a_no_that_is_said_again_beats_a_yes_from_before_it(self):
+        """User.com's yes is dated by the read before it, and may come long after the list."""
+        partner = self.make_partner()
+        self.say(partner, WITHDRAWN, days_ago=3)
+        self.emails._add(JAN)
+        self.assertEqual(len(self.said(WITHDRAWN)), 2)
+        self.say(partner, GIVEN, days_ago=1, source="usercom")
+        self.assertEqual(self.state(partner), WITHDRAWN)
+
     def test_said_again_after_a_consent(self):
         """Also where core passes over who is on the list already."""
         partner = self.make_partner()
@@ -202,8 +211,10 @@ class TestToTheList(BlacklistCase):
         self.say(partner, WITHDRAWN, source="portal")
         entry = self.entry()
         self.assertTrue(entry.active)
-        self.assertRegex(self.messages(entry), r"Jan Testowy withdrew .*E-mail marketing.*Portal")
+        self.assertRegex(self.messages(entry), rf"{JAN} withdrew .*E-mail marketing.*Portal")
         self.assertFalse(entry.message_follower_ids)
+        partner.unlink()
+        self.assertNotIn("Testowy", self.messages(entry))
 
     def test_a_salesperson_who_may_not_see_the_list(self):
         user = new_test_user(self.env, "sales", groups="base.group_user,base.group_partner_manager")

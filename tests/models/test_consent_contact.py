@@ -76,10 +76,17 @@ class TestLines(ContactCase):
     def test_said_by_somebody_else_at_the_address(self):
         partner, other = self.partner(), self.partner()
         self.say(partner, GIVEN)
-        self.say(other, WITHDRAWN)
+        self.say(other, WITHDRAWN, source="paper", document="Other's form")
         line = self.lines(partner)[self.email.id]
         self.assertEqual(line["state"], WITHDRAWN)
         self.assertEqual(line["notes"], ["Said at this address by another contact."])
+        self.assertNotIn("Other's form", line["whence"])
+        self.assertIn("Other's form", self.lines(other)[self.email.id]["whence"])
+
+    def test_said_at_the_address_before_anybody_had_it(self):
+        self.env["mail.blacklist"]._add("jan@example.com")
+        line = self.lines(self.partner())[self.email.id]
+        self.assertEqual((line["state"], line["notes"]), (WITHDRAWN, []))
 
     def test_without_an_address(self):
         lines = self.lines(self.partner(email=False, phone=False))
@@ -213,7 +220,7 @@ class TestWord(ContactCase):
 
 said = st.lists(
     st.tuples(
-        st.integers(0, 2),  # who
+        st.integers(0, 3),  # who, 3 is nobody
         st.sampled_from(["jan@example.com", "ola@example.com"]),
         st.sampled_from([GIVEN, WITHDRAWN, PENDING, consent.BLOCKED, consent.RELEASED]),
         st.one_of(st.none(), st.integers(0, 3)),
@@ -230,19 +237,27 @@ class TestLists(ContactCase):
             st.sampled_from(["jan@example.com", "OLA@example.com", False]), min_size=3, max_size=3
         ),
         listed=st.booleans(),
+        erased=st.booleans(),
     )
     @example(
         said=[(0, "jan@example.com", GIVEN, 1)],
         emails=["jan@example.com", False, False],
         listed=True,
+        erased=False,
     )
-    def test_lists_groups_and_lines_agree(self, said, emails, listed):
+    @example(
+        said=[(0, "jan@example.com", GIVEN, 1), (2, "jan@example.com", consent.BLOCKED, 2)],
+        emails=["jan@example.com", False, "jan@example.com"],
+        listed=False,
+        erased=True,
+    )
+    def test_lists_groups_and_lines_agree(self, said, emails, listed, erased):
         with self.env.cr.savepoint() as savepoint:
             partners = self.env["res.partner"].create([{"name": "P", "email": e} for e in emails])
             self.env["usercom.consent.event"].create(
                 [
                     {
-                        "partner_id": partners[who].id,
+                        "partner_id": partners[who : who + 1].id,
                         "address": address,
                         "purpose_id": self.email.id,
                         "state": state,
@@ -253,7 +268,9 @@ class TestLists(ContactCase):
             )
             if listed:
                 self.env["mail.blacklist"]._add("jan@example.com")
-            self.check_agreement(partners)
+            if erased:
+                partners[2].unlink()
+            self.check_agreement(partners.exists())
             savepoint.rollback()
 
     def check_agreement(self, partners):

@@ -128,3 +128,13 @@ class TestConsentMoves(SyncCase):
         wizard._merge((target | source).ids, target)
         self.assertEqual(target.usercom_email_consent, "withdrawn")
         self.assertEqual(target.usercom_consent_event_ids[:1].source, "merge")
+
+    def test_merge_raises_no_consent_at_an_address_that_it_fills_in(self):
+        target = self.make_partner(email=False)
+        one = self.make_partner(usercom_email_consent="given")
+        one.usercom_email_consent = "withdrawn"
+        other = self.make_partner(usercom_email_consent="given")
+        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
+        wizard._merge((target | one | other).ids, target)
+        self.assertEqual(target.email, "jan@example.com")
+        self.assertEqual(target.usercom_email_consent, "withdrawn")

@@ -493,6 +493,9 @@ class TestRoles(LedgerCase):
             user = self.users[name]
             for call in (
                 lambda u=user: self.event.with_user(u).export_data(["state"]),
+                lambda u=user: self.partner.with_user(u).export_data(
+                    ["name", "usercom_consent_event_ids/happened_at"]
+                ),
                 lambda u=user: list(self.seals.with_user(u)._export()),
                 lambda u=user: self.seals.with_user(u).action_verify(),
                 lambda u=user: self.seals.with_user(u).search([]),
@@ -501,7 +504,7 @@ class TestRoles(LedgerCase):
                 ),
                 lambda u=user: self.partner.with_user(u).action_usercom_erase(),
             ):
-                with self.assertRaises(AccessError):
+                with self.assertRaises(UserError):
                     call()
         manager = self.users["manager"]
         self.assertTrue(self.event.with_user(manager).export_data(["state"])["datas"])

@@ -177,6 +177,30 @@ class TestSeveralPurposes(PurposeCase):
         self.pull()
         self.assertEqual(self.states(other), {"call": WITHDRAWN})
 
+    def test_archived_and_back_it_catches_up(self):
+        partner = self.make_linked()
+        self.say(partner, self.sms, GIVEN)
+        self.push()
+        self.sms.active = False
+        self.say(partner, self.sms, WITHDRAWN)
+        self.push()
+        self.assertEqual(self.shown(partner), {"sms_consent": True})
+        self.sms.active = True
+        self.push()
+        self.assertEqual(self.shown(partner), {"sms_consent": False})
+
+    def test_another_first_e_mail_purpose_is_looked_at_again(self):
+        news = self.email.create({"name": "News", "channel": "email", "sequence": 90})
+        self.lines.create(
+            {"account_id": self.account.id, "purpose_id": news.id, "name": "news_consent"}
+        )
+        with patch.object(type(self.account), "_carry_consents") as carry:
+            news.sequence = 0
+            self.assertEqual(carry.call_count, 1)
+            self.call.sequence += 1  # changes nothing for anybody
+            news.name = "Newsletter"
+            self.assertEqual(carry.call_count, 1)
+
     def test_no_purpose_leaves_a_consent_without_an_address_alone(self):
         post = self.env["usercom.consent.purpose"].create({"name": "Post", "channel": "post"})
         self.sim.add_attribute("post_consent", "boolean")

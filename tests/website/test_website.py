@@ -176,6 +176,16 @@ class TestForms(WebsiteCase):
         self.send(**self.tick())
         self.assertEqual(self.events().text_id, self.text)
 
+    def test_a_text_that_was_deleted_is_not_shown_any_more(self):
+        field = "usercom_form_purpose_ids"
+        self.website[field] = self.purpose
+        newer = self.text.copy({"text": "Newer", "version": 0})
+        shown = self.website._usercom_texts(field, "en_US")
+        self.assertEqual(shown, ((newer.id, "Newer"),))
+        newer.unlink()
+        shown = self.website._usercom_texts(field, "en_US")
+        self.assertEqual(shown, ((self.text.id, TEXT),))
+
     def test_what_was_not_asked_for_counts_for_nothing(self):
         other = self.purpose.copy({"name": "Other"})
         text = self.env["usercom.consent.text"].create(

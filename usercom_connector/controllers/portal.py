@@ -40,7 +40,8 @@ class UsercomPortal(CustomerPortal):
             return request.redirect(
                 f"{PAGE}?again=1"
             )  # agreed to a text that is not shown any more
-        if state != line["state"]:
+        # A "no" is put on record again: a "yes" from before it may still come in from User.com.
+        if state != line["state"] or state == consent.WITHDRAWN:
             # sudo: a person records their own consents, and nobody creates events directly. What a
             # signed-in person gives needs no second confirmation: the session says who it is.
             request.env["usercom.consent.event"].sudo()._record(

@@ -198,16 +198,22 @@ class ResPartner(models.Model):
                 }
             )
 
-    def _usercom_keep_withdrawn(self, purpose_ids):
-        """Say the "no" again where a merge has put a "yes" behind it that was another contact's."""
+    def _usercom_keep_withdrawn(self, said_no):
+        """Say the "no" again where a merge has put a "yes" behind it that was another contact's.
+
+        Also at addresses that the contact has not got: it may take them over, now or later.
+
+        :param said_no: purpose and address (``False`` where the purpose has none) of each "no".
+        """
         self.ensure_one()
-        purposes = self.env["usercom.consent.purpose"].browse(purpose_ids)
+        purposes = self.env["usercom.consent.purpose"].union(*(purpose for purpose, _a in said_no))
         # sudo: whoever may merge contacts may do this.
         events = self.env["usercom.consent.event"].sudo()
-        states = events._states(self, purposes)[self.id]
-        for purpose in purposes:
-            if states[purpose.id] == consent.GIVEN:
-                events._record(self, purpose, consent.WITHDRAWN, "merge")
+        said = events._said({address or self.id for _purpose, address in said_no}, purposes)
+        for purpose, address in said_no:
+            words = said.get((purpose.id, address or self.id), ())
+            if events._heard(words, self.id) == consent.GIVEN:
+                events._record(self, purpose, consent.WITHDRAWN, "merge", address=address)
 
     def _search_usercom_email_consent(self, operator, value):
         if operator != "in":

@@ -76,15 +76,19 @@ class UsercomBlacklist(models.AbstractModel):
                 addresses, fed, consent.BLOCKED, "bounce"
             )
         else:
-            listed._usercom_withdraw(fed)
+            listed._usercom_withdraw(fed, anew=True)
 
-    def _usercom_withdraw(self, purposes):
-        """Whose addresses these are has withdrawn."""
+    def _usercom_withdraw(self, purposes, *, anew=False):
+        """Whose addresses these are has withdrawn.
+
+        :param anew: whether they are put on the list just now.
+        """
         self.env["usercom.consent.event"]._record_there(
             {address: {} for address in self._usercom_addresses()},
             purposes,
             consent.WITHDRAWN,
             "blacklist",
+            anew=anew,
         )
 
     @api.model

@@ -872,7 +872,9 @@ class UsercomChange(models.Model):
                 rows._wait(0, "busy")
                 continue
             if sent.lowered:
-                binding.partner_id._usercom_keep_withdrawn(sent.lowered)
+                partner = binding.partner_id
+                purposes = self.env["usercom.consent.purpose"].browse(sent.lowered)
+                partner._usercom_keep_withdrawn({(p, p._address_of(partner)) for p in purposes})
             settled.append((rows, binding, job))
             if sent.contact is None:
                 binding.synced_at = began

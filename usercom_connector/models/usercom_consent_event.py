@@ -171,9 +171,9 @@ class UsercomConsentEvent(models.Model):
     def _unlink_never(self):
         raise AccessError(self.env._("What a person said stays on record."))
 
-    def export_data(self, fields_to_export):
-        self._require_manager()
-        return super().export_data(fields_to_export)
+    def _export_rows(self, fields, *, _is_toplevel_call=True):
+        self._require_manager()  # here, so that an export of contacts gets none either
+        return super()._export_rows(fields, _is_toplevel_call=_is_toplevel_call)
 
     @api.model
     def _require_manager(self):
@@ -203,7 +203,9 @@ class UsercomConsentEvent(models.Model):
                     **facts,
                 }
                 for partner in partners
-                if purpose.channel not in ADDRESSES or purpose._address_of(partner)
+                if purpose.channel not in ADDRESSES
+                or facts.get("address")
+                or purpose._address_of(partner)
             ]
         )
 
@@ -297,7 +299,7 @@ class UsercomConsentEvent(models.Model):
         """Who said so, when, and where from, in a sentence, as a message."""
         self.ensure_one()
         facts = {
-            "who": self.partner_id.name or self.address,
+            "who": self.address,  # no name, which would outlive an erasure in a history
             "purpose": self.purpose_id.name,
             "when": format_datetime(self.env, self.happened_at or self.recorded_at),
             "where": dict(self._fields["source"]._description_selection(self.env))[self.source],
@@ -314,7 +316,7 @@ class UsercomConsentEvent(models.Model):
     # === OF ADDRESSES, WHOSEVER THEY ARE === #
 
     @api.model
-    def _record_there(self, addresses, purposes, state, source, **facts):
+    def _record_there(self, addresses, purposes, state, source, *, anew=False, **facts):
         """Note what was said at addresses: for every contact that has one of them now, and
         without a contact where nobody has, so that it counts for whoever comes later.
 
@@ -322,6 +324,8 @@ class UsercomConsentEvent(models.Model):
         queries.
 
         :param addresses: each address to further values of its events.
+        :param anew: whether it is said just now. Then a "no" gets an event also where there is an
+            older one: a "yes" from in between may come later, from User.com.
         """
         # sudo: nobody creates events directly, and all contacts there are meant, also hidden ones.
         events = self.sudo()
@@ -343,22 +347,25 @@ class UsercomConsentEvent(models.Model):
                 }
                 words = said.get((purpose.id, address), [])
                 for partner_id in owners[purpose.id].get(address, [False]):
-                    if not self._is_so(words, partner_id, state, vals["happened_at"]):
+                    if not self._is_so(words, partner_id, state, vals["happened_at"], anew=anew):
                         vals_list.append({**vals, "partner_id": partner_id})
         return events.create(vals_list)
 
     @api.model
-    def _is_so(self, words, partner_id, state, at):
+    def _is_so(self, words, partner_id, state, at, *, anew=False):
         """Whether one more such event would say nothing new of a contact, or of nobody's address.
 
         :param words: of :meth:`_said`, about the address.
         """
         if state in (consent.BLOCKED, consent.RELEASED):
             return consent.is_blocked(word[1:] for word in words) == (state == consent.BLOCKED)
-        if state == consent.WITHDRAWN and any(
-            word[1] == state and word[2] and word[2] >= at for word in words
-        ):
-            return True
+        if state == consent.WITHDRAWN:
+            last = max((word[2] for word in words if word[1] == state and word[2]), default=None)
+            if last and last >= at:
+                return True
+            # One act may pass here twice; it is told apart from the next by its transaction.
+            if anew and not (last and last >= self.env.cr.now()):
+                return False
         return self._heard(words, partner_id) == state
 
     @api.model

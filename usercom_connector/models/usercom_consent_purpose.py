@@ -65,9 +65,16 @@ class UsercomConsentPurpose(models.Model):
                     "were. Add another purpose for another channel."
                 )
             )
+        # sudo: purposes are those of all companies' accounts.
+        accounts = self.env["usercom.account"].sudo().search([("active", "=", True)])
+        ruled = vals.keys() & {"active", "channel", "sequence"}
+        before = {account: account._consent_rules() for account in accounts if ruled}
         result = super().write(vals)
-        if vals.keys() & {"active", "channel", "sequence"}:
-            self.env["usercom.account"]._forget_cached()
+        if ruled:
+            accounts._forget_cached()
+            for account, rules in before.items():
+                if account._consent_rules() != rules:
+                    account._carry_consents()
         if vals.get("fed_by_blacklist"):
             self._take_what_is_blacklisted()
         return result

@@ -146,15 +146,16 @@ class UsercomConsentStanding(models.AbstractModel):
             # another event at that address, which every contact that agreed has.
             words = SQL(
                 """
-                SELECT contact.id AS contact_id, %(address)s AS address, event.purpose_id,
-                       event.state, event.happened_at
+                SELECT contact.id AS contact_id, %(address)s AS address, event.address_hash,
+                       event.purpose_id, event.state, event.happened_at
                   FROM usercom_consent_event AS event
                   JOIN res_partner AS contact
                     ON %(address)s = event.address
                    AND (event.partner_id = contact.id OR event.state = %(withdrawn)s)
                  WHERE event.purpose_id IN %(purposes)s
              UNION ALL
-                SELECT contact.id, %(address)s, erased.purpose_id, erased.state, erased.happened_at
+                SELECT contact.id, %(address)s, erased.address_hash,
+                       erased.purpose_id, erased.state, erased.happened_at
                   FROM usercom_consent_event AS erased
                   JOIN usercom_consent_event AS event ON event.address_hash = erased.address_hash
                   JOIN res_partner AS contact ON %(address)s = event.address
@@ -170,7 +171,7 @@ class UsercomConsentStanding(models.AbstractModel):
                 SQL.identifier(self.env[model]._table),
                 SQL.identifier("list", column),
             )
-            key = SQL("word.address = overlay.address")
+            key = SQL("word.address_hash = overlay.address_hash")  # also where it was erased
         return SQL(
             """
             SELECT word.contact_id, word.purpose_id, word.happened_at,
@@ -215,9 +216,12 @@ class UsercomConsentStanding(models.AbstractModel):
         notes = []
         if needs_address:
             notes.append(self._say_no_address(purpose))
-        if event and event.partner_id != partner._origin:
+        others = event and event.partner_id - partner._origin
+        if others:
             notes.append(self.env._("Said at this address by another contact."))
-        if hindrance == "blacklist":
+        if state == consent.WITHDRAWN:
+            pass  # which says enough, and is mostly what has put it on the blacklist
+        elif hindrance == "blacklist":
             notes.append(self.env._("On Odoo's blacklist: nothing is sent there."))
         elif hindrance == "blocked":
             notes.append(self.env._("The address is blocked, because mail did not arrive."))
@@ -230,7 +234,7 @@ class UsercomConsentStanding(models.AbstractModel):
             "standing": self._name_of(state, hindrance),
             "label": self._label(state),
             "since": self._since(event),
-            "whence": self._whence(event),
+            "whence": self._whence(event, with_document=not others),
             "notes": notes,
             "needs_address": needs_address,
         }
@@ -259,15 +263,18 @@ class UsercomConsentStanding(models.AbstractModel):
         return self.env._("since %(moment)s", moment=moment)
 
     @api.model
-    def _whence(self, event):
-        """Where a word came from, for colleagues: the way, the document, and who recorded it."""
+    def _whence(self, event, *, with_document=True):
+        """Where a word came from, for colleagues: the way, the document, and who recorded it.
+
+        Another contact's document may name whom the reader may not see.
+        """
         if not event:
             return False
         field = event._fields["source"]
         parts = [dict(field._description_selection(self.env))[event.source]]
         if event.origin:
             parts[0] = f"{parts[0]} ({event.origin})"
-        if event.document and event.source != "portal":
+        if with_document and event.document and event.source != "portal":
             parts.append(event.document)
         if event.user_id and event.source in BY_COLLEAGUES:
             parts.append(self.env._("recorded by %(name)s", name=event.user_id.name))

@@ -48,9 +48,7 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
         }
         super()._update_foreign_keys(src_partners, dst_partner)
         dst_partner.invalidate_recordset()
-        dst_partner._usercom_keep_withdrawn(
-            [p.id for p in purposes if (p, p._address_of(dst_partner)) in said_no]
-        )
+        dst_partner._usercom_keep_withdrawn(said_no)
         # The people of merged companies have another employer now, by SQL, too.
         people = dst_partner.with_context(active_test=False).child_ids
         (dst_partner | people)._usercom_enqueue()

@@ -91,7 +91,7 @@ class MailingSubscription(models.Model):
                     if dated and last.opt_out_datetime:
                         out[address]["happened_at"] = last.opt_out_datetime
             if out:
-                events._record_there(out, purpose, consent.WITHDRAWN, "mailing")
+                events._record_there(out, purpose, consent.WITHDRAWN, "mailing", anew=not dated)
         self._usercom_opt_out()
 
     def _usercom_document(self):

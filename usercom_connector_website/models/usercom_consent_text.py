@@ -10,3 +10,7 @@ class UsercomConsentText(models.Model):
         # Forms show the new version from now on.
         self.env["usercom.account"]._forget_cached()
         return texts
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_forgets(self):
+        self.env["usercom.account"]._forget_cached()
