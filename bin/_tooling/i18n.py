@@ -25,10 +25,9 @@ def main() -> int:
     """Export the templates, carry them over into each language and tell what is untranslated."""
     runtime = prepare("test", durable=False)
     with databases(runtime) as opened:
-        # A glue addon has terms to translate as soon as it has the folder for them.
-        glue = [folder for folder in GLUE if (folder / "i18n").is_dir()]
-        for folder in (ADDON, *glue):
-            database = opened.copy(with_website=folder in glue)
+        for folder in (ADDON, *GLUE):
+            (folder / "i18n").mkdir(exist_ok=True)
+            database = opened.copy(with_website=folder in GLUE)
             command = [*runtime.odoo_command(), "i18n", "export", "-d", database, folder.name]
             code, said = processes.run(command, variables=runtime.variables())
             if code:
@@ -50,7 +49,7 @@ def _carry_over(file: Path) -> None:
         translation.sort(key=lambda entry: entry.msgid)
         translation.save()
         missing = [*translation.untranslated_entries(), *translation.fuzzy_entries()]
-        say(f"{language.name}: {len(translation)} terms, {len(missing)} to translate")
+        say(f"{file.stem}, {language.name}: {len(translation)} terms, {len(missing)} to translate")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,15 @@ class TestConsents(HttpCase):
         self.assertEqual(answer.text.count("Not sealed yet"), 1)
         self.assertEqual(answer.headers["Cache-Control"], "no-store")
 
+    def test_page_in_the_language_of_who_reads_it(self):
+        self.env["res.lang"]._activate_lang("pl_PL")
+        self.env["ir.module.module"]._load_module_terms(["usercom_connector"], ["pl_PL"])
+        self.env["res.users"].search([("login", "=", "proof-manager")]).lang = "pl_PL"
+        self.sign_in("manager")
+        answer = self.url_open(self.pages[0])
+        self.assertIn("<title>Dowód zgód: Zażółć &lt;i&gt;Jan&lt;/i&gt;</title>", answer.text)
+        self.assertEqual(answer.text.count("Sprawdzono: dane"), 2)
+
     def test_json(self):
         self.sign_in("manager")
         proof = self.url_open(self.pages[1]).json()

@@ -32,7 +32,7 @@ class UsercomConsentSeal(models.Model):
     _order = "number desc"
     _rec_name = "number"
 
-    number = fields.Integer(required=True, readonly=True, aggregator=None)
+    number = fields.Integer("Seal", required=True, readonly=True, aggregator=None)
     previous_id = fields.Many2one("usercom.consent.seal", readonly=True, ondelete="restrict")
     sealed_at = fields.Datetime("Sealed On", required=True, readonly=True)
     event_count = fields.Integer("Events", readonly=True)
