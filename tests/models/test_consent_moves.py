@@ -43,6 +43,19 @@ class TestConsentMoves(SyncCase):
         self.assertEqual(partner.usercom_email_consent, "withdrawn")
         self.assertEqual(other.usercom_email_consent, "withdrawn")
 
+    def test_no_under_the_one_that_takes_back_counts_for_the_old_address(self):
+        partner = self.make_linked({"email_consent": True})
+        self.read(partner)
+        partner.usercom_email_consent = "given"
+        self.say_there(partner, False)  # nobody has told us
+        partner.email = "new@example.com"
+        self.push()
+        self.assertFalse(partner.usercom_email_consent)
+        partner.email = "jan@example.com"
+        self.push()
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+        self.assertIs(self.consent_there(partner), False)
+
     def test_consent_whose_answer_was_lost_does_not_move(self):
         partner = self.make_linked()
         partner.usercom_email_consent = "given"

@@ -108,6 +108,7 @@ class Job:
     began: datetime
     fresh_at: datetime | None = None
     fresh: Profile | None = None
+    reads: bool = False
     sent: bool = False
     sent_at: datetime | None = None
     answer: Profile | None = None
@@ -318,6 +319,10 @@ class Consents(RuleBasedStateMachine):
             return
         self._tick()
         job = person.job
+        # Other pushes write without a read, and know nothing of what is there.
+        job.reads = bool(
+            person.joins or True in job.push.consents.values() or "email" in job.push.body
+        )
         lowered = self._join(who, job.push) if person.joins else ()
         taken = {one.attribute for one in job.push.leading if one.purpose in lowered}
         words = {n: yes for n, yes in job.push.consents.items() if not (yes and n in taken)}
@@ -403,7 +408,12 @@ class Consents(RuleBasedStateMachine):
         person.rows -= job.rows
         person.base_usercom |= {name: job.answer.get(name) for name in push.outgoing}
         moved = frozenset(push.outgoing)
-        self._absorb(who, job.answer, job.began, moved, shown_at=job.sent_at, before=job.fresh)
+        if job.reads:
+            for purpose in consent.written_over(self.rules, job.fresh.get, push.seen):
+                self._record(who, purpose, job.fresh.email, Event(False, self.now), "usercom")
+        self._absorb(
+            who, job.answer, job.began, moved, shown_at=job.sent_at, before=job.reads and job.fresh
+        )
 
     def _join(self, who, push):
         """All profiles get the lower word; then one of them is left."""
@@ -783,6 +793,8 @@ STEP = [("in_one_go", 0)]
 YES = [("say_in_odoo", 0, MAIL, True, 0)]
 NO_THERE = [("say_there", 0, "mail_consent", False, 1)]
 #: Histories that chance is slow to find: authority, addresses, and what happens.
+PULL = [("pull_plan", 0), ("pull_call", 0), ("pull_record", 0)]
+NEVER_ASKED = (UNSUBSCRIBED, (ANN, BOB), [*STEP, ("meet_again", 0), *PULL])
 WINDOW = (
     "attribute",
     (ANN, BOB),
@@ -847,7 +859,7 @@ RULES = [
     (consent, "lowers", never, WINDOW),
     (ConsentRule, "is_newer_no", never, NO_BEFORE_THE_WRITE),
     (ConsentRule, "said", followers_say_yes, None),
-    (ConsentRule, "word", the_default_is_a_yes, None),
+    (ConsentRule, "word", the_default_is_a_yes, NEVER_ASKED),
     (ConsentRule, "key", purposes_share_a_base, NO_TO_ALL_AND_TO_ONE),
     (exchange, "_lower", nothing_is_lowered, NO_THERE_BEFORE_A_MERGE),
     (Consents, "_counts_for_others", never, None),

@@ -36,7 +36,8 @@ class Read(NamedTuple):
 
     ``began`` is a time before the read. ``moved`` are the attributes of addresses that a write of
     ours has changed which this answers: a consent that it shows was given, or withdrawn, for the
-    old ones, which ``before``, a read right before that write, shows.
+    old ones, which ``before``, a read right before that write, shows; ``seen`` are the last words
+    known by then.
     """
 
     binding: models.BaseModel
@@ -44,6 +45,7 @@ class Read(NamedTuple):
     began: object
     moved: frozenset = frozenset()
     before: object = None
+    seen: object = None
 
 
 class NamesakeThere(NamedTuple):
@@ -1097,8 +1099,14 @@ class UsercomBinding(models.Model):
             if attribute in read.moved and read.before:
                 # A "no" to the old address counts for whoever else has that.
                 said_to = self._address_there(read.before, attribute, snapshot)
-                events += [events[-1] | {"address": said_to}] if said_to != address else []
-        return events
+                events.append(events[-1] | {"address": said_to})
+        if read.before:
+            for purpose_id in consent.written_over(rules, read.before.get, read.seen):
+                attribute = addresses[purpose_id]
+                address = attribute and self._address_there(read.before, attribute, snapshot)
+                if address or not attribute:
+                    events.append(self._event_vals(purpose_id, consent.WITHDRAWN, now, address))
+        return list({(vals["purpose_id"], vals["address"]): vals for vals in events[::-1]}.values())
 
     def _event_vals(self, purpose_id, state, at, address):
         """Values of a word from User.com."""

@@ -880,7 +880,7 @@ class UsercomChange(models.Model):
                 binding.synced_at = began
             else:
                 moved = frozenset(sent.outgoing)
-                reads.append(Read(binding, sent.contact, began, moved, sent.fresh))
+                reads.append(Read(binding, sent.contact, began, moved, sent.fresh, job.seen))
         lowered = any(sent.lowered for _binding, sent in pushed)
         bindings._absorb(account, reads, None if lowered else snapshots)
         for binding, sent in pushed:

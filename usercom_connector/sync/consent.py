@@ -203,6 +203,22 @@ def heard(
     return words, news
 
 
+def written_over(
+    rules: Iterable[ConsentRule],
+    read: Callable[[str], object],
+    base: Mapping[str, bool | None],
+) -> list[int]:
+    """The purposes of which a read right before a write shows a "no" that nobody has heard of yet.
+
+    What the write itself says hides it from whoever reads afterwards.
+
+    :param read: gives the value of an attribute.
+    :param base: the last words before the write, by the rules' keys.
+    """
+    found = [rule for rule in rules if rule.is_newer_no(read(rule.attribute), base.get(rule.key))]
+    return list(dict.fromkeys(rule.purpose for rule in found))
+
+
 def observed(
     read: bool | None,
     last_seen: bool | None,
