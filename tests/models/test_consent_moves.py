@@ -33,6 +33,16 @@ class TestConsentMoves(SyncCase):
         self.assertFalse(partner.usercom_email_consent)
         self.assertIs(self.consent_there(partner), False)
 
+    def test_no_that_was_not_read_yet_counts_for_the_old_address(self):
+        partner = self.make_linked()
+        other = self.make_partner(name="Ola", email="jan@example.com")
+        other.usercom_email_consent = "given"
+        self.say_there(partner, False)  # nobody has told us
+        partner.email = "new@example.com"
+        self.push()
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+        self.assertEqual(other.usercom_email_consent, "withdrawn")
+
     def test_consent_whose_answer_was_lost_does_not_move(self):
         partner = self.make_linked()
         partner.usercom_email_consent = "given"

@@ -217,13 +217,19 @@ class Consents(RuleBasedStateMachine):
         self._ping(person, max(times, is_window))
 
     def _can_be_seen(self, person, one):
-        # A "no" leaves no trace in what is read when the last read or write was a "no" as well.
+        # A "no" leaves no trace in what is read when the last read or write was a "no" as well, or
+        # when the next write is one.
         job = person.job
         unseen = job and (
             job.push.seen.get(one.key) is False
             or (one.leads and job.push.consents.get(one.attribute) is False)
         )
-        return person.base_usercom.get(one.key) is not False and not unseen
+        is_on_its_way = one.leads and self._state_of(person, one.purpose) == WITHDRAWN
+        return person.base_usercom.get(one.key) is not False and not unseen and not is_on_its_way
+
+    def _state_of(self, person, purpose):
+        [who] = [number for number, other in self.people.items() if other is person]
+        return self._state(who, purpose)
 
     @rule(who=people, email=addresses)
     def move_in_odoo(self, who, email):
@@ -396,7 +402,8 @@ class Consents(RuleBasedStateMachine):
             return
         person.rows -= job.rows
         person.base_usercom |= {name: job.answer.get(name) for name in push.outgoing}
-        self._absorb(who, job.answer, job.began, frozenset(push.outgoing), shown_at=job.sent_at)
+        moved = frozenset(push.outgoing)
+        self._absorb(who, job.answer, job.began, moved, shown_at=job.sent_at, before=job.fresh)
 
     def _join(self, who, push):
         """All profiles get the lower word; then one of them is left."""
@@ -606,7 +613,7 @@ class Consents(RuleBasedStateMachine):
         )
         return Job(push, rows, self.now)
 
-    def _absorb(self, who, shown, began, moved=frozenset(), shown_at=None):
+    def _absorb(self, who, shown, began, moved=frozenset(), shown_at=None, before=None):
         person = self.people[who]
         ours = {"email": person.email}
         merged = merge(FIELDS, ours, {"email": shown.email}, person.base_odoo, person.base_usercom)
@@ -622,7 +629,8 @@ class Consents(RuleBasedStateMachine):
             person.email = merged.into["email"]
         for purpose, event in news.items():
             if not (event.given and "email" in moved):
-                self._record(who, purpose, shown.email, event, "usercom")
+                for address in {shown.email, before.email if before and moved else shown.email}:
+                    self._record(who, purpose, address, event, "usercom")
         for word in self.words:
             # Of a following attribute the yes says nothing, so it is no word here either.
             if word.who == who and (word.at is None or word.at <= (shown_at or began)):
@@ -765,7 +773,7 @@ def nothing_is_lowered(_lower):
 
 
 def all_is_heard_at_the_new_address(_absorb):
-    return lambda self, who, shown, began, moved=(), **facts: _absorb(
+    return lambda self, who, shown, began, moved=frozenset(), **facts: _absorb(
         self, who, shown, began, **facts
     )
 

@@ -35,13 +35,15 @@ class Read(NamedTuple):
     """A read of User.com that is to be merged into the contact that it is tied to.
 
     ``began`` is a time before the read. ``moved`` are the attributes of addresses that a write of
-    ours has changed which this answers: a consent that it shows was given for the old ones.
+    ours has changed which this answers: a consent that it shows was given, or withdrawn, for the
+    old ones, which ``before``, a read right before that write, shows.
     """
 
     binding: models.BaseModel
     contact: object
     began: object
     moved: frozenset = frozenset()
+    before: object = None
 
 
 class NamesakeThere(NamedTuple):
@@ -1092,6 +1094,10 @@ class UsercomBinding(models.Model):
             state = consent.GIVEN if event.given else consent.WITHDRAWN
             vals = self._event_vals(purpose_id, state, event.at, address)
             events.append(vals | {"happened_after": event.after})
+            if attribute in read.moved and read.before:
+                # A "no" to the old address counts for whoever else has that.
+                said_to = self._address_there(read.before, attribute, snapshot)
+                events += [events[-1] | {"address": said_to}] if said_to != address else []
         return events
 
     def _event_vals(self, purpose_id, state, at, address):

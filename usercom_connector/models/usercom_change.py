@@ -879,7 +879,8 @@ class UsercomChange(models.Model):
             if sent.contact is None:
                 binding.synced_at = began
             else:
-                reads.append(Read(binding, sent.contact, began, frozenset(sent.outgoing)))
+                moved = frozenset(sent.outgoing)
+                reads.append(Read(binding, sent.contact, began, moved, sent.fresh))
         lowered = any(sent.lowered for _binding, sent in pushed)
         bindings._absorb(account, reads, None if lowered else snapshots)
         for binding, sent in pushed:

@@ -120,7 +120,7 @@ class Sent:
     whether our User ID was written along. ``namesakes`` are other contacts that have the new e-mail
     address already, which was not written therefore. ``lowered`` are the purposes of which joining
     contacts has taken a "yes" back. ``written`` says whether anything was: a fresh read may have
-    shown that nothing is left to write.
+    shown that nothing is left to write. ``fresh`` is that read, where there was one.
     """
 
     usercom_id: str
@@ -132,6 +132,7 @@ class Sent:
     namesakes: tuple[str, ...] = ()
     lowered: frozenset[int] = frozenset()
     written: bool = True
+    fresh: client.Contact | client.Company | None = None
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
         if namesakes := _namesakes(usercom, job, fresh):
             job = _without_address(job)
     sent = _sent(usercom, job, fresh)
-    return replace(sent, namesakes=namesakes, lowered=lowered)
+    return replace(sent, namesakes=namesakes, lowered=lowered, fresh=fresh)
 
 
 def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -> Sent:
