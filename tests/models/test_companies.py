@@ -468,7 +468,7 @@ class TestBothWays(CompanyCase):
         self.push()
         self.assertIn("The phone was not sent", partner.usercom_problem)
         with Form(partner, "base.view_partner_form") as form:
-            for name, hidden in (("usercom_problem", False), ("usercom_email_consent", True)):
+            for name, hidden in (("usercom_problem", False), ("usercom_consent_lines", True)):
                 self.assertEqual(form._get_modifier(name, "invisible"), hidden, name)
 
     def test_companies_have_no_consents(self):
