@@ -251,6 +251,12 @@ class TestLists(ContactCase):
         listed=False,
         erased=True,
     )
+    @example(
+        said=[(2, "jan@example.com", WITHDRAWN, 1)],
+        emails=["jan@example.com", "jan@example.com", "OLA@example.com"],
+        listed=False,
+        erased=True,
+    )
     def test_lists_groups_and_lines_agree(self, said, emails, listed, erased):
         with self.env.cr.savepoint() as savepoint:
             partners = self.env["res.partner"].create([{"name": "P", "email": e} for e in emails])

@@ -479,6 +479,9 @@ class UsercomConsentEvent(models.Model):
 
         :return: others at these addresses, to be passed to :meth:`_recall`.
         """
+        # Also at addresses that the contacts no longer have.
+        mine = self.sudo().search([("partner_id", "in", partners.ids)])  # sudo: as _record
+        there = mine._partners_there() - partners
         self.flush_model()
         users = self.env["res.users"].sudo().with_context(active_test=False)  # sudo: as _record
         users = users.search([("partner_id", "in", partners.ids)])
@@ -503,7 +506,7 @@ class UsercomConsentEvent(models.Model):
         )
         self.invalidate_model()
         partners.invalidate_recordset(["usercom_consent_event_ids", "usercom_email_consent"])
-        return shared
+        return shared | there
 
     @api.model
     def _addresses_left(self, partners):
