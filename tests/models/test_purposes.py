@@ -580,6 +580,15 @@ class TestJoining(PurposeCase):
             self.states(partner), {"email": WITHDRAWN, "sms": WITHDRAWN, "call": WITHDRAWN}
         )
 
+    def test_a_no_of_the_other_one_counts_at_its_address(self):
+        partner = self.make_linked()
+        other = self.sim.add_contact(email="other@example.com", attributes={"email_consent": False})
+        holder = self.make_partner(name="Ola", email="other@example.com")
+        self.say(holder, self.email, GIVEN)
+        self.binding(partner)._join([other["id"]])
+        self.push()
+        self.assertEqual(self.states(holder), {"email": WITHDRAWN})
+
     def test_a_yes_that_comes_with_a_merge_stays_below_the_no(self):
         target = self.make_partner(phone=PHONE)
         self.say(target, self.sms, WITHDRAWN)

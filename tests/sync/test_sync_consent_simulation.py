@@ -109,6 +109,7 @@ class Job:
     fresh_at: datetime | None = None
     fresh: Profile | None = None
     reads: bool = False
+    joined: Profile | None = None
     sent: bool = False
     sent_at: datetime | None = None
     answer: Profile | None = None
@@ -408,6 +409,9 @@ class Consents(RuleBasedStateMachine):
         person.rows -= job.rows
         person.base_usercom |= {name: job.answer.get(name) for name in push.outgoing}
         moved = frozenset(push.outgoing)
+        if job.joined:
+            for purpose in consent.written_over(self.rules, job.joined.get, {}):
+                self._record(who, purpose, job.joined.email, Event(False, self.now), "usercom")
         if job.reads:
             for purpose in consent.written_over(self.rules, job.fresh.get, push.seen):
                 self._record(who, purpose, job.fresh.email, Event(False, self.now), "usercom")
@@ -426,6 +430,8 @@ class Consents(RuleBasedStateMachine):
             def update_contact(number, body):
                 parts[number].values.update(body)
 
+        job = person.job
+        job.joined = other.now()
         lowered = exchange._lower(UserCom, [person.profile, other], push)
         # Of the rest User.com keeps what it likes.
         for one in self.rules:
@@ -817,6 +823,9 @@ NO_THERE_BEFORE_A_MERGE = (
         *STEP,
         ("say_there", 1, "mail_consent", False, 0),
         ("merge_in_odoo",),
+        ("push_plan", 0),
+        ("push_read", 0),
+        ("crash", 0),
     ],
 )
 YES_WHILE_THE_ADDRESS_CHANGES = (

@@ -36,16 +36,15 @@ class Read(NamedTuple):
 
     ``began`` is a time before the read. ``moved`` are the attributes of addresses that a write of
     ours has changed which this answers: a consent that it shows was given, or withdrawn, for the
-    old ones, which ``before``, a read right before that write, shows; ``seen`` are the last words
-    known by then.
+    old ones. ``before`` are the reads right before that write, of this contact first and of those
+    that were joined with it, each with the last words known by then.
     """
 
     binding: models.BaseModel
     contact: object
     began: object
     moved: frozenset = frozenset()
-    before: object = None
-    seen: object = None
+    before: object = ()
 
 
 class NamesakeThere(NamedTuple):
@@ -1096,14 +1095,14 @@ class UsercomBinding(models.Model):
             state = consent.GIVEN if event.given else consent.WITHDRAWN
             vals = self._event_vals(purpose_id, state, event.at, address)
             events.append(vals | {"happened_after": event.after})
-            if attribute in read.moved and read.before:
+            for before, _seen in read.before[:1] if attribute in read.moved else ():
                 # A "no" to the old address counts for whoever else has that.
-                said_to = self._address_there(read.before, attribute, snapshot)
+                said_to = self._address_there(before, attribute, snapshot)
                 events.append(events[-1] | {"address": said_to})
-        if read.before:
-            for purpose_id in consent.written_over(rules, read.before.get, read.seen):
+        for before, seen in read.before:
+            for purpose_id in consent.written_over(rules, before.get, seen):
                 attribute = addresses[purpose_id]
-                address = attribute and self._address_there(read.before, attribute, snapshot)
+                address = attribute and self._address_there(before, attribute, snapshot)
                 if address or not attribute:
                     events.append(self._event_vals(purpose_id, consent.WITHDRAWN, now, address))
         return list({(vals["purpose_id"], vals["address"]): vals for vals in events[::-1]}.values())

@@ -880,7 +880,9 @@ class UsercomChange(models.Model):
                 binding.synced_at = began
             else:
                 moved = frozenset(sent.outgoing)
-                reads.append(Read(binding, sent.contact, began, moved, sent.fresh, job.seen))
+                before = [(sent.fresh, job.seen)] if sent.fresh else []
+                before += [(contact, {}) for contact in sent.joined]
+                reads.append(Read(binding, sent.contact, began, moved, before))
         lowered = any(sent.lowered for _binding, sent in pushed)
         bindings._absorb(account, reads, None if lowered else snapshots)
         for binding, sent in pushed:

@@ -120,7 +120,8 @@ class Sent:
     whether our User ID was written along. ``namesakes`` are other contacts that have the new e-mail
     address already, which was not written therefore. ``lowered`` are the purposes of which joining
     contacts has taken a "yes" back. ``written`` says whether anything was: a fresh read may have
-    shown that nothing is left to write. ``fresh`` is that read, where there was one.
+    shown that nothing is left to write. ``fresh`` is that read, where there was one, and ``joined``
+    are the contacts that were joined with this one, as they were.
     """
 
     usercom_id: str
@@ -133,6 +134,7 @@ class Sent:
     lowered: frozenset[int] = frozenset()
     written: bool = True
     fresh: client.Contact | client.Company | None = None
+    joined: tuple[client.Contact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,7 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     """
     if job.farewell:
         return _say_farewell(usercom, job)
-    lowered = _join(usercom, job) if job.merges else frozenset()
+    lowered, joined = _join(usercom, job) if job.merges else (frozenset(), ())
     gone = {rule.attribute for rule in job.leading if rule.purpose in lowered}
     job = _without_consents(job, {name for name in gone if job.consents.get(name)})
     is_person = job.kind == mapping.CONTACT  # companies have no consents, and no look-up
@@ -281,7 +283,7 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
         if namesakes := _namesakes(usercom, job, fresh):
             job = _without_address(job)
     sent = _sent(usercom, job, fresh)
-    return replace(sent, namesakes=namesakes, lowered=lowered, fresh=fresh)
+    return replace(sent, namesakes=namesakes, lowered=lowered, joined=joined, fresh=fresh)
 
 
 def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -> Sent:
@@ -416,12 +418,14 @@ def _without_address(job: PushJob) -> PushJob:
     )
 
 
-def _join(usercom: client.UserCom, job: PushJob) -> frozenset[int]:
+def _join(
+    usercom: client.UserCom, job: PushJob
+) -> tuple[frozenset[int], tuple[client.Contact, ...]]:
     """Join other contacts with this one, which may be done already (usercom-api.md 1.3).
 
     Which consents User.com keeps is not ours to choose: all get the lower ones before.
 
-    :return: the purposes of which a "yes" was taken back by that.
+    :return: the purposes of which a "yes" was taken back by that, and the others as they were.
     """
     parent = usercom.contact(int(job.usercom_id or 0))
     others: list[client.Contact] = []
@@ -429,14 +433,14 @@ def _join(usercom: client.UserCom, job: PushJob) -> frozenset[int]:
         with contextlib.suppress(client.Gone):
             others.append(usercom.contact(_number_of(usercom, number)))
     if not others:
-        return frozenset()
+        return frozenset(), ()
     lowered = _lower(usercom, [parent, *others], job)
     try:
         usercom.merge_contacts(parent.id, [contact.id for contact in others])
     except client.Gone as error:
         # One of them went after it was read. What is there is seen by the next look.
         raise client.AgainLater(client.Kind.SERVER, 404) from error
-    return lowered
+    return lowered, tuple(others)
 
 
 def _number_of(usercom: client.UserCom, name: str) -> int:
