@@ -75,6 +75,7 @@ class TwoSides:
 
     def connect(self) -> None:
         """Make an account and set it to work, as an administrator does step by step."""
+        self._settle_daily_actions()
         [self.account_id] = self.call(
             "usercom.account",
             "create",
@@ -92,12 +93,12 @@ class TwoSides:
             wizard = self.call("usercom.creation", "create", [values])
             self.call("usercom.creation", "action_switch_on", wizard)
         self.set_webhook()
-        self._settle_daily_actions()
 
     def _settle_daily_actions(self) -> None:
-        """Let the day pass: what runs once a day has run, or does not before the tests end.
+        """Let what runs once a day not run before the tests end.
 
-        Where one of them is at work, this waits for its end.
+        It would write to the account while somebody sets it up. Where one is at work, this waits
+        for its end.
         """
         self.query(
             """
