@@ -37,6 +37,9 @@ from .problem import Problem
 from .runtime import Runtime, leave_database_server, use_database_server
 from .say import say
 
+#: What may stand beside the addon and has a say in what it does; tested with the glue addons.
+BESIDES = ["base_automation"]
+
 PREFIX = f"usercom_{digest(str(CHECKOUT))[:6]}"
 
 
@@ -88,7 +91,8 @@ class Databases:
         return self._made("site", self._sitebase, "the addon and its glue addons", addons)
 
     def _sitebase(self) -> str:
-        return self._made("sitebase", self._base, "Odoo's website", dependencies(*GLUE))
+        modules = [*dependencies(*GLUE), *BESIDES]
+        return self._made("sitebase", self._base, "Odoo's website", modules)
 
     def _made(self, kind: str, origin: Callable[[], str], what: str, modules: list[str]) -> str:
         if kind in self._templates:
@@ -107,7 +111,7 @@ class Databases:
     def _names(self) -> dict[str, str]:
         """Return the names of the templates as the code is now."""
         base = digest(self.runtime.odoo.identity, LOCK_FILE.read_bytes(), *dependencies())
-        sitebase = digest(base, *dependencies(*GLUE))
+        sitebase = digest(base, *dependencies(*GLUE), *BESIDES)
         keys = {
             "base": base,
             "addon": digest(base, content_digest(ADDON)),

@@ -349,6 +349,10 @@ class UsercomConsentEvent(models.Model):
                 for partner_id in owners[purpose.id].get(address, [False]):
                     if not self._is_so(words, partner_id, state, vals["happened_at"], anew=anew):
                         vals_list.append({**vals, "partner_id": partner_id})
+        if state in (consent.BLOCKED, consent.RELEASED):
+            # No word of a person: automations of Odoo, which stand before the registry's own
+            # ``create``, get to see none of it.
+            return UsercomConsentEvent.create(events, vals_list)
         return events.create(vals_list)
 
     @api.model

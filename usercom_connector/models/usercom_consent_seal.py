@@ -116,7 +116,10 @@ class UsercomConsentSeal(models.Model):
             "last_id": rows[-1][0],
             "content": self._content(rows),
         }
-        seal = self.create({**vals, "digest": self._digest(vals, previous.digest)})
+        # Past the automations of Odoo, which stand before the registry's own ``create``.
+        [seal] = UsercomConsentSeal.create(
+            self, [{**vals, "digest": self._digest(vals, previous.digest)}]
+        )
         seal.flush_recordset()
         self.env.execute_query(
             SQL(
