@@ -147,6 +147,8 @@ class TestPage(VisitorCase):
         self.account.widget_group_ids = False
         self.authenticate("admin", "admin")
         self.assertIsNone(self.settings("/odoo"))
+        # Whose address opens it: an address that User.com would be told.
+        self.assertIsNone(self.settings("/usercom/consents/confirm/abc"))
 
     def test_not_for_bots(self):
         robot = {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}

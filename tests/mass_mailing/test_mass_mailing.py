@@ -103,6 +103,25 @@ class TestLists(MailingCase):
         self.say(GIVEN)
         self.assertTrue(subscription.opt_out)
 
+    def test_a_consent_that_waits_opts_out_until_it_is_confirmed(self):
+        one, two = self.subscribe(self.newsletter), self.subscribe(self.plain)
+        self.say("pending", source="website")
+        self.assertEqual((one | two).mapped("opt_out"), [True, False])
+        self.assertFalse(self.said(WITHDRAWN))
+        one.opt_out = False  # by staff
+        self.assertTrue(one.opt_out)
+        self.say(GIVEN, source="confirmation")
+        self.assertFalse(one.opt_out)
+        self.say("pending", source="website")
+        self.assertFalse(one.opt_out)
+
+    def test_a_consent_that_waits_beside_one_that_is_given(self):
+        """Two contacts have the address, and one of them has agreed."""
+        subscription = self.subscribe(self.newsletter)
+        self.say(GIVEN)
+        self.say("pending", partner=self.partner.copy({"email": JAN}))
+        self.assertFalse(subscription.opt_out)
+
     def test_nobody_is_opted_in_whose_address_says_no(self):
         subscription = self.subscribe(self.newsletter)
         self.say(WITHDRAWN, partner=self.partner.copy({"email": JAN}))
@@ -271,6 +290,8 @@ class TestPages(MailingCase, HttpCase):
         self.news.double_opt_in = True
         self.choose(self.offers)
         self.assertEqual(self.state(), "pending")
+        self.assertTrue(self.contact.subscription_ids.opt_out)
+        self.assertEqual(len(self.env["mail.mail"].search([("email_to", "=", JAN)])), 1)
         self.subscribe(self.newsletter).opt_out = True
         self.choose(self.newsletter)
         self.assertEqual(self.state(), WITHDRAWN)

@@ -2,6 +2,7 @@
 
 from unittest.mock import patch
 
+from lxml import html
 from odoo import Command
 from odoo.http import Request
 from odoo.tests.common import new_test_user, tagged
@@ -22,6 +23,9 @@ class WebsiteCase(VisitorCase):
         cls.text = cls.env["usercom.consent.text"].create(
             {"purpose_id": cls.purpose.id, "lang": "en_US", "text": TEXT}
         )
+
+    def messages(self, address):
+        return self.env["mail.mail"].search([("email_to", "=", address)])
 
     def events(self, address=None):
         self.env.invalidate_all()
@@ -211,6 +215,7 @@ class TestForms(WebsiteCase):
         self.send(**self.tick(), email_from="jan@example.com")
         self.assertEqual(self.events("jan@example.com")[-1].state, "pending")
         self.assertEqual(self.jan.partner_id.usercom_email_consent, "withdrawn")
+        self.assertTrue(self.messages("jan@example.com"))  # by which the holder can do so
         self.authenticate("jan", "jan")
         token = Request.csrf_token(self)
         self.send(**self.tick(), email_from="jan@example.com", csrf_token=token)
@@ -223,6 +228,29 @@ class TestForms(WebsiteCase):
         self.assertEqual(self.events().state, "pending")
         self.send(**self.tick(), email_from="jan@example.com")
         self.assertEqual(self.events("jan@example.com").state, "pending")
+        for address in ("ola@example.com", "jan@example.com"):
+            self.assertEqual(len(self.messages(address)), 1)
+
+    def test_confirmed_by_one_message_for_all_that_was_asked(self):
+        other = self.purpose.copy({"name": "Other", "double_opt_in": True})
+        text = self.text.copy({"purpose_id": other.id})
+        self.purpose.double_opt_in = True
+        self.website.usercom_form_purpose_ids = self.purpose | other
+        self.website.domain = "https://shop.example"
+        self.send(**self.tick(), **self.tick(text))
+        [message] = self.messages("ola@example.com")
+        [link] = html.fromstring(message.body_html).xpath("//a/@href")
+        self.assertTrue(link.startswith("https://shop.example/usercom/"), link)
+        self.website.domain = False
+        [form] = self.tree(f"/usercom/{link.partition('/usercom/')[2]}").xpath(
+            "//form[contains(@action, '/record')]"
+        )
+        [token] = form.xpath(".//input[@name='csrf_token']/@value")
+        self.url_open(form.get("action"), data={"csrf_token": token}).raise_for_status()
+        given = self.events("ola@example.com").filtered(lambda event: event.state == "given")
+        self.assertEqual(given.purpose_id, self.purpose | other)
+        self.assertEqual(set(given.mapped("document")), {f"{self.base_url()}/contactus"})
+        self.assertEqual(given.partner_id.usercom_email_consent, "given")
 
     def test_editors_page_is_as_it_was_saved(self):
         self.ask_for_consents()
@@ -250,6 +278,24 @@ class TestNewsletter(WebsiteCase):
         [event] = self.events()
         self.assertEqual((event.address, event.text_id), ("ola@example.com", self.text))
         self.assertEqual(event.partner_id.name, "Ola Nowa")
+
+    def test_on_the_list_once_it_is_confirmed(self):
+        self.authenticate(None, None)
+        self.purpose.double_opt_in = True
+        self.list.usercom_purpose_id = self.purpose
+        self.call("is_subscriber")
+        answer = self.call("subscribe", value="ola@example.com")
+        self.assertIn("confirm", answer["toast_content"])
+        [subscription] = self.list.subscription_ids
+        self.assertTrue(subscription.opt_out)
+        self.call("subscribe", value="ola@example.com")
+        self.assertTrue(subscription.opt_out)
+        self.assertEqual(len(self.messages("ola@example.com")), 2)
+        confirmation = self.env["usercom.consent.confirmation"]
+        confirmation._confirm(self.events("ola@example.com")[:1])
+        self.assertFalse(subscription.opt_out)
+        self.assertEqual(self.call("subscribe", value="ola@example.com")["toast_type"], "success")
+        self.assertFalse(subscription.opt_out)
 
     def test_nothing_shown_is_nothing_agreed_to(self):
         self.authenticate(None, None)

@@ -7,7 +7,6 @@ from ..models.usercom_consent_purpose import ADDRESSES
 from ..sync import consent
 
 PAGE = "/my/consents"
-BROWSER_LENGTH = 300
 
 
 class UsercomPortal(CustomerPortal):
@@ -51,8 +50,7 @@ class UsercomPortal(CustomerPortal):
                 "portal",
                 text_id=line["text"].id,
                 document=PAGE,
-                ip=request.httprequest.remote_addr,
-                browser=request.httprequest.headers.get("User-Agent", "")[:BROWSER_LENGTH],
+                **request.env["usercom.consent.event"]._evidence(),
             )
         return request.redirect(f"{PAGE}?saved=1")
 

@@ -12,6 +12,7 @@ from . import usercom_consent_text
 from . import usercom_consent_attribute
 from . import usercom_consent_event
 from . import usercom_consent_standing
+from . import usercom_consent_confirmation
 from . import usercom_consent_drift
 from . import usercom_blacklist
 from . import mail_blacklist

@@ -5,6 +5,7 @@ import secrets
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
+from odoo.http import request
 from odoo.tools import SQL, format_datetime
 from odoo.tools.mail import email_normalize
 
@@ -31,6 +32,7 @@ FACTS = (
     "address_hash",
     "evidence_hash",
 )
+BROWSER_LENGTH = 300
 TIMES = ("happened_at", "happened_after", "recorded_at")
 #: Who may see what is there to prove an event, and not to work with it.
 MANAGER = "usercom_connector.group_usercom_manager"
@@ -87,6 +89,7 @@ class UsercomConsentEvent(models.Model):
             ("email", "By e-mail"),
             ("portal", "Portal"),
             ("website", "Website form"),
+            ("confirmation", "Confirmed by e-mail"),
             ("import", "Import"),
             ("merge", "Merge"),
             ("usercom", "User.com"),
@@ -156,6 +159,7 @@ class UsercomConsentEvent(models.Model):
         concerned._usercom_enqueue(priority=CONSENT if withdrawn else EDIT)
         concerned.invalidate_recordset(["usercom_email_consent"])
         events._project()
+        self.env["usercom.consent.confirmation"]._ask(events)
         return events
 
     def write(self, vals):
@@ -192,22 +196,35 @@ class UsercomConsentEvent(models.Model):
         # sudo: nobody creates events directly. Whoever may call this has checked what they may.
         return self.sudo().create(
             [
-                {
-                    "partner_id": partner.id,
-                    "address": purpose._address_of(partner),
-                    "purpose_id": purpose.id,
-                    "state": state,
-                    "happened_at": consent.moment(),
-                    "source": source,
-                    "user_id": self.env.uid,
-                    **facts,
-                }
+                self._word(partner, purpose, state, source, **facts)
                 for partner in partners
                 if purpose.channel not in ADDRESSES
                 or facts.get("address")
                 or purpose._address_of(partner)
             ]
         )
+
+    @api.model
+    def _word(self, partner, purpose, state, source="odoo", **facts):
+        """The values of an event, as :meth:`_record`."""
+        return {
+            "partner_id": partner.id,
+            "address": purpose._address_of(partner),
+            "purpose_id": purpose.id,
+            "state": state,
+            "happened_at": consent.moment(),
+            "source": source,
+            "user_id": self.env.uid,
+            **facts,
+        }
+
+    @api.model
+    def _evidence(self):
+        """The IP address and the browser of whoever the request comes from that is answered now."""
+        if not request:
+            return {}
+        browser = request.httprequest.user_agent.string
+        return {"ip": request.httprequest.remote_addr, "browser": browser[:BROWSER_LENGTH]}
 
     # === WHAT AN EVENT SAYS === #
 
@@ -384,16 +401,27 @@ class UsercomConsentEvent(models.Model):
     @api.model
     def _refused(self, addresses, purposes):
         """(purpose id, address) where a contact there, or whoever gets it, has said no."""
+        return {
+            key
+            for key, states in self._states_there(addresses, purposes).items()
+            if consent.WITHDRAWN in states
+        }
+
+    @api.model
+    def _states_there(self, addresses, purposes):
+        """(purpose id, address) to the states of all contacts there, or of whoever gets it.
+
+        Only where anything was said.
+        """
         # sudo: a "no" counts, whoever may see the contact.
         events = self.sudo()
         owners = events._owners(addresses, purposes)
         return {
-            (purpose_id, address)
-            for (purpose_id, address), words in events._said(set(addresses), purposes).items()
-            if any(
-                self._heard(words, partner_id) == consent.WITHDRAWN
+            (purpose_id, address): {
+                self._heard(words, partner_id)
                 for partner_id in owners[purpose_id].get(address, [False])
-            )
+            }
+            for (purpose_id, address), words in events._said(set(addresses), purposes).items()
         }
 
     @api.model

@@ -30,8 +30,8 @@ class UsercomConsentPurpose(models.Model):
         default="email",
     )
     double_opt_in = fields.Boolean(
-        help="A consent that comes from a form counts only when the person has confirmed it. Until "
-        "then it is pending, which is sent as nothing."
+        help="A consent that comes from a form counts only when the person has confirmed it, by "
+        "the link in a message that is sent then. Until then it is pending, and sent as nothing."
     )
     feeds_blacklist = fields.Boolean(
         "Withdrawn: Onto the Blacklist",

@@ -10,6 +10,7 @@ from odoo.tools import hmac, ormcache, str2bool
 from .. import client
 from ..sync import converters, mapping
 from .usercom_account import KEY_LENGTH
+from .usercom_consent_confirmation import PAGE
 
 BUNDLE = "usercom_connector.assets_widget"
 
@@ -173,6 +174,8 @@ class UsercomAccount(models.Model):
         """
         if not request or self.env["ir.http"].is_a_bot():
             return None
+        if PAGE in request.httprequest.path:
+            return None  # the address of that page is the key to it, and the widget would tell it
         # sudo: a parameter; the visitor learns nothing of it.
         if str2bool(self.env["ir.config_parameter"].sudo().get_param("database.is_neutralized"), 0):
             return None

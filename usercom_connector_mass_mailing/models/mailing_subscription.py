@@ -17,7 +17,8 @@ class MailingSubscription(models.Model):
     usercom_opted_out = fields.Boolean(
         readonly=True,
         copy=False,
-        help="Opted out because the consent was withdrawn, and not by the list itself.",
+        help="Opted out because the consent was withdrawn or waits for its confirmation, and not "
+        "by the list itself.",
     )
 
     @api.model_create_multi
@@ -71,6 +72,7 @@ class MailingSubscription(models.Model):
                         "source": "mailing",
                         "user_id": self.env.uid,
                         "document": f"{page} ({subscriptions.list_id[:1].name})",
+                        **events._evidence(),
                     }
                     for address, subscriptions in addresses.items()
                 ]
@@ -100,26 +102,37 @@ class MailingSubscription(models.Model):
         return f"{name}: {reason}" if reason else name
 
     def _usercom_opt_out(self):
-        """Opt out those of whose addresses the consent is withdrawn."""
+        """Opt out those of whose addresses the consent is withdrawn, or waits."""
         refused = self.browse()
         opted_in = self.filtered(lambda sub: not sub.opt_out)
         for purpose, addresses in opted_in._usercom_addresses().items():
-            for _purpose_id, address in self.env["usercom.consent.event"]._refused(
-                addresses, purpose
-            ):
+            for address in self._usercom_refused(addresses, purpose):
                 refused |= addresses[address]
         if refused:
             refused.write({"opt_out": True, "usercom_opted_out": True})
 
     @api.model
+    def _usercom_refused(self, addresses, purpose):
+        """Those of the addresses where somebody says no, or all that was said waits yet."""
+        states = self.env["usercom.consent.event"]._states_there(addresses, purpose)
+        return {
+            address
+            for (_purpose_id, address), there in states.items()
+            if consent.WITHDRAWN in there
+            or (consent.PENDING in there and consent.GIVEN not in there)
+        }
+
+    @api.model
     def _usercom_follow(self, events):
         """Carry new words on to the lists of their purpose.
 
-        A withdrawal opts out, and a consent opts those in that a withdrawal has opted out, if
-        nobody with the address says no.
+        A withdrawal opts out, as does a consent until it is confirmed; a consent opts those in
+        that these have opted out, if nobody with the address says no.
         """
         said = events.filtered(
-            lambda event: event.address and event.state in (consent.GIVEN, consent.WITHDRAWN)
+            lambda event: (
+                event.address and event.state in (consent.GIVEN, consent.WITHDRAWN, consent.PENDING)
+            )
         )
         if not said:
             return
@@ -132,7 +145,7 @@ class MailingSubscription(models.Model):
         found = found.with_context(usercom_form=False)
         nobody = found.browse()
         for purpose, addresses in found._usercom_addresses().items():
-            refused = {address for _id, address in events._refused(addresses, purpose)}
+            refused = self._usercom_refused(addresses, purpose)
             given = {
                 event.address
                 for event in said

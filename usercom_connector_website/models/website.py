@@ -37,6 +37,11 @@ class Website(models.Model):
         shown = (texts._current(purpose, lang) for purpose in website[field])
         return tuple((text.id, text.text) for text in shown if text)
 
+    def _usercom_wants_confirmation(self, field):
+        """Whether a consent to something that is asked for here counts only once confirmed."""
+        # sudo: as in _usercom_texts
+        return any(self.sudo()[field].mapped("double_opt_in"))
+
     def _usercom_record(self, field, address, name, text_ids):
         """Note that a visitor has agreed to what the texts say, at this address.
 
@@ -58,17 +63,19 @@ class Website(models.Model):
         facts = {
             "source": "website",
             "document": (request.httprequest.referrer or "").partition("?")[0],
-            "ip": request.httprequest.remote_addr,
-            "browser": request.httprequest.user_agent.string,
+            **events._evidence(),
         }
         states = events._states(partners, asked.purpose_id)
+        words = []
         for text in asked:
             for partner in partners:
                 before = states[partner.id][text.purpose_id.id]
                 is_sure = partner == self.env.user.partner_id or before == consent.GIVEN
                 waits = text.purpose_id.double_opt_in or before == consent.WITHDRAWN
                 state = consent.PENDING if waits and not is_sure else consent.GIVEN
-                events._record(partner, text.purpose_id, state, text_id=text.id, **facts)
+                facts["text_id"] = text.id
+                words.append(events._word(partner, text.purpose_id, state, **facts))
+        events.create(words)  # all at once: what has to be confirmed is so by one message
 
     def _usercom_partners(self, address, name):
         """Who has this address; a new contact where nobody has."""

@@ -28,4 +28,10 @@ class UsercomMassMailController(MassMailController):
             name, address = parse_contact_from_email(value)
             shown = request.session.get(SHOWN, [])
             request.website._usercom_record(FIELD, address, name, shown)
+            if request.website._usercom_wants_confirmation(FIELD):
+                # The same to everybody: a visitor is not told whether an address is known.
+                answer["toast_content"] = request.env._(
+                    "Thank you! If we do not know yet that this address is yours, you get a "
+                    "message there: please confirm it."
+                )
         return answer
