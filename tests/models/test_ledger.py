@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo.addons.usercom_connector.models import usercom_consent_seal
 from odoo.addons.usercom_connector.models.usercom_consent_event import FACTS
@@ -302,6 +303,59 @@ class TestErasure(LedgerCase):
         self.assertEqual(partner.usercom_consent_event_ids.source, "erased")
         self.assertEqual(partner.usercom_consent_event_ids.happened_at, events[1].happened_at)
         self.assertNotEqual(partner.usercom_consent_event_ids.subject, events[1].subject)
+
+    def test_a_no_waits_for_whoever_gets_the_address(self):
+        """Whichever way it comes to a contact, also past ``write``."""
+        number = "+48600100200"
+        for purpose in (self.email, self.sms):
+            self.record(self.contact(phone=number), WITHDRAWN, purpose).partner_id.unlink()
+        poland, france = self.env.ref("base.pl"), self.env.ref("base.fr")
+        firm = self.contact("firm", is_company=True, country_id=france.id)
+        vals = {"parent_id": firm.id, "type": "contact", "phone": "600 100 200"}
+
+        def from_the_firm():
+            child = self.contact("child", **vals)
+            self.assertNotEqual(child.phone_sanitized, number)
+            self.env.cr.flush()
+            self.assertFalse(child.usercom_consent_event_ids)
+            firm.country_id = poland
+            return child
+
+        def edited():
+            partner = self.contact("other")
+            partner.email = "JAN@example.com"
+            return partner
+
+        def moved():
+            partner = self.contact("moved", phone="600 100 200", country_id=france.id)
+            partner.country_id = poland
+            return partner
+
+        for way, purpose in (
+            (self.contact, self.email),
+            (edited, self.email),
+            (moved, self.sms),
+            (from_the_firm, self.sms),
+        ):
+            with self.subTest(way.__name__):
+                partner = way()
+                self.env.cr.flush()
+                event = partner.usercom_consent_event_ids
+                self.assertEqual((event.source, event.purpose_id), ("erased", purpose))
+                partner.unlink()
+
+    def test_an_address_that_stays_is_not_looked_up(self):
+        partner = self.contact()
+        self.env.cr.flush()
+        self.env.invalidate_all()
+        with patch.object(self.registry["usercom.consent.event"], "_recall") as recall:
+            partner.write({"comment": "Hello", "email": "jan@example.com", "city": "Hel"})
+            self.env.cr.flush()
+            recall.assert_not_called()
+            self.contact("other").unlink()
+            partner.email = "ola@example.com"
+            self.env.cr.flush()
+            recall.assert_called()
 
     def test_words_of_nobody_at_the_address(self):
         partner = self.contact()
