@@ -217,6 +217,43 @@ class TestWord(ContactCase):
         found = self.env["usercom.consent.event"].with_user(self.sales).search(action["domain"])
         self.assertEqual(found, mine.sorted(reverse=True))
 
+    def of_nobody(self, address, state=WITHDRAWN, purpose=None):
+        vals = {"address": address, "purpose_id": (purpose or self.email).id, "state": state}
+        return self.env["usercom.consent.event"].create(vals)
+
+    def test_history_has_a_no_that_came_before_the_contact(self):
+        no = self.of_nobody("jan@example.com")
+        by_phone = self.of_nobody("+48601234567", purpose=self.sms)
+        partner = self.partner(phone="+48 601 234 567", active=False).with_user(self.sales)
+        events = self.env["usercom.consent.event"].with_user(self.sales)
+        self.env.flush_all()
+        for purpose, event in ((self.email, no), (self.sms, by_phone)):
+            action = partner.usercom_action_consent_history(purpose.id)
+            self.env.invalidate_all()
+            found = events.search(action["domain"])
+            self.assertEqual(found, event)
+            self.assertEqual(found.read(["state"])[0]["state"], WITHDRAWN)
+
+    def test_nothing_else_of_nobody_is_seen(self):
+        company = self.env["res.company"].create({"name": "Other"})
+        self.partner(email="hidden@example.com", company_id=company.id)
+        self.partner(email="jan@example.com")
+        events = self.of_nobody("nobody@example.com") | self.of_nobody("hidden@example.com")
+        events |= self.of_nobody("jan@example.com", "pending")
+        events |= self.of_nobody(False, purpose=self.post)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        mine = events.with_user(self.sales)
+        self.assertFalse(mine.search([("id", "in", events.ids)]))
+        self.assertFalse(mine._filtered_access("read"))
+        with self.assertRaises(AccessError):
+            mine[0].read(["address"])
+        # Who may see the other company's contact sees what counts for it.
+        self.sales.company_ids |= company
+        mine = mine.with_context(allowed_company_ids=self.sales.company_ids.ids)
+        self.assertEqual(mine.search([("id", "in", events.ids)]), events[1])
+        self.assertEqual(mine._filtered_access("read"), events[1])
+
 
 said = st.lists(
     st.tuples(
