@@ -104,7 +104,10 @@ class UsercomConsentEvent(models.Model):
     user_id = fields.Many2one("res.users", string="Recorded By", ondelete="set null")
     actor_res_id = fields.Integer(readonly=True, help="The number of the user who recorded it.")
     origin = fields.Char(help="The account of User.com, or whatever else it came from.")
-    document = fields.Char(help="The page or the document where the person said so.")
+    document = fields.Char(
+        help="The page or the document where the person said so. It is part of the proof, so it "
+        "stays for good, also when the person is erased: no personal data belongs here."
+    )
     text_id = fields.Many2one("usercom.consent.text", "Shown Text", ondelete="restrict")
     text_hash = fields.Char(readonly=True, groups=MANAGER, help="Of the shown text, word by word.")
     ip = fields.Char("IP Address", groups=MANAGER)
@@ -122,6 +125,7 @@ class UsercomConsentEvent(models.Model):
     )
     digest = fields.Char(readonly=True, groups=MANAGER, help="Over the facts of this event.")
     is_met = fields.Boolean(
+        "Contact with This Address",
         compute="_compute_is_met",
         search="_search_is_met",
         help="Whether somebody whom the reader may see has this address.",
