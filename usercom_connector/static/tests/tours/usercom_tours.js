@@ -343,7 +343,16 @@ registry.category("web_tour.tours").add("usercom_phone_account", {
         { trigger: ".o_form_view .o_usercom_headers" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
-        { trigger: ".o_field_widget[name=consent_attribute_ids] .o_data_cell:contains(email_consent)" },
+        {
+            content: "A card for each consent",
+            trigger:
+                ".o_field_widget[name=consent_attribute_ids] .o_kanban_record:contains(E-mail marketing):contains(email_consent)",
+            run: "click",
+        },
+        { trigger: ".modal [name=name] input:value(email_consent)" },
+        noOverflow(),
+        { trigger: ".modal .o_form_button_cancel", run: "click" },
+        { trigger: "body:not(:has(.modal)) .o_field_widget[name=consent_attribute_ids]" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(Advanced)", run: "click" },
         { trigger: ".tab-pane [name=profile_url_template]" },
