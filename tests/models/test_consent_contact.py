@@ -172,10 +172,14 @@ class TestWord(ContactCase):
             self.assertEqual(partner.usercom_email_consent, state)
 
     def opened(self, partner, state=GIVEN):
-        words = self.env["usercom.consent.word"].with_user(self.sales).with_context(
-            default_partner_id=partner.id,
-            default_purpose_id=self.email.id,
-            default_state=state,
+        words = (
+            self.env["usercom.consent.word"]
+            .with_user(self.sales)
+            .with_context(
+                default_partner_id=partner.id,
+                default_purpose_id=self.email.id,
+                default_state=state,
+            )
         )
         return Form(words)
 

@@ -135,6 +135,29 @@ class TestSeals(LedgerCase):
         self.assertIn("seal consents", sentence)
 
 
+class TestOneEvent(LedgerCase):
+    """What is said of one must not be the words for many."""
+
+    def test_words(self):
+        event = self.some(1)
+        [seal] = self.seal()
+        said = self.seals.action_verify()["params"]["message"]
+        self.assertEqual(said, f"Verified: events {self.events.search_count([])}, seals 1.")
+        with self.subTest("replaced"):
+            self.set_by_sql(seal, "content", "0")
+            self.set_by_sql(seal, "digest", seal._digest(seal, False))
+            [sentence] = self.check()
+            self.assertIn(f"event {event.id} is not the one", sentence)
+        self.set_by_sql(seal, "event_count", 2)
+        for words in (said, sentence, *self.check()):
+            self.assertNotRegex(words, r"\b1 (events|seals)|1 are\b")
+        with self.subTest("not sealed"):
+            event = self.some(1)
+            later = event.recorded_at + timedelta(days=4)
+            self.patch(usercom_consent_seal.consent, "moment", lambda: later)
+            self.assertIn(f"three days: 1, the first of them event {event.id}.", self.check()[-1])
+
+
 class TestTampering(LedgerCase):
     def setUp(self):
         super().setUp()
@@ -210,7 +233,7 @@ class TestTampering(LedgerCase):
         self.sql("DELETE FROM usercom_consent_event WHERE id = %s", self.event.id)
         [sentence] = self.found()
         self.assertIn("Seal 1 of ", sentence)
-        self.assertIn("4 events, and 3 are there", sentence)
+        self.assertIn("so many events: 4, and so many are there: 3.", sentence)
 
     def test_added_row(self):
         extra = self.some(1)

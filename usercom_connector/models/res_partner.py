@@ -17,6 +17,7 @@ ALWAYS_CAPTURED = frozenset(
     {"active", "is_company", "type", "company_id", "parent_id", "partner_share", "email", "phone"}
 )
 
+
 @dataclass
 class Snapshot:
     """What a contact holds now, in canonical form.
