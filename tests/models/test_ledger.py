@@ -628,6 +628,20 @@ class TestProof(LedgerCase):
         self.assertIsNone(second["seal"])
         self.assertEqual(proof["states"][0]["state"], WITHDRAWN)
 
+    def test_the_export_reads_a_batch_at_once(self):
+        self.patch(usercom_consent_seal, "EXPORTED_TOGETHER", 2)
+        events = self.some(5)
+        self.seal()
+        read = type(events).read
+        with patch.object(type(events), "read", autospec=True, side_effect=read) as reads:
+            lines = [line["event"] for line in self.seals._export() if "event" in line]
+        self.assertEqual([line["id"] for line in lines], self.events.search([], order="id").ids)
+        told = {line["id"]: line for line in lines}
+        for event in events:
+            self.assertEqual(told[event.id]["contact"], event.partner_id.id)
+            self.assertEqual(told[event.id]["digest"], event.digest)
+        self.assertEqual(reads.call_count, -(-len(lines) // 2))
+
     def test_says_what_is_wrong(self):
         event = self.some(1)
         self.seal()
