@@ -35,6 +35,7 @@ class TestBrowserContact(BrowserCase):
         events = self.partner.usercom_consent_event_ids.sorted("id")
         self.assertEqual(events.mapped("state"), ["given", "withdrawn"])
         self.assertEqual(events.mapped("source"), ["paper", "phone"])
+        self.assertEqual(str(events[0].happened_at.date()), "2026-03-05")
         self.assertEqual(events.mapped("document"), ["Note on given", "Note on withdrawn"])
         self.assertEqual(set(events.mapped("address")), {"jan@example.com"})
         self.assertEqual(events.user_id, self.user)

@@ -250,6 +250,28 @@ class TestToTheList(BlacklistCase):
         self.say(partner, WITHDRAWN, days_ago=2)
         self.assertTrue(self.entry().active)
 
+    def test_one_that_counts_beside_one_that_does_not(self):
+        """Recorded together, in whatever order."""
+        partner = self.make_partner()
+        self.say(partner, GIVEN, self.news, days_ago=1)
+        words = [(self.email, 0), (self.news, 2)]
+        for order in (words, words[::-1]):
+            self.events.create(
+                [
+                    {
+                        "partner_id": partner.id,
+                        "address": JAN,
+                        "purpose_id": purpose.id,
+                        "state": WITHDRAWN,
+                        "happened_at": fields.Datetime.now() - timedelta(days=days),
+                    }
+                    for purpose, days in order
+                ]
+            )
+            self.assertTrue(self.entry().active)
+            self.assertEqual(self.entry().usercom_event_id.purpose_id, self.email)
+            self.emails._remove(JAN)
+
     def test_once(self):
         """Who is taken off comes back by a new word, and by nothing else."""
         partner = self.make_partner()

@@ -20,6 +20,7 @@ from odoo.addons.usercom_connector.tools.exchange import PushJob
 from odoo.addons.usercom_connector.tools.quiet_sql import quiet_sql
 from odoo.addons.usercom_connector.tools.worker_lock import worker_lock
 from odoo.modules.registry import Registry
+from odoo.service.model import retrying
 from odoo.sql_db import close_db
 
 CRON = "usercom_connector.ir_cron_push"
@@ -465,6 +466,69 @@ def test_a_serialization_failure_in_one_record_repeats_the_batch(database):
         assert change._in_transaction(lambda: rows._guarded(one)) == "done"
     assert len(tries) == 2
     assert database.rows() == []
+
+
+def said_no_at_once(database, model, xmlid, address, repeat):
+    """Two people with one address, of which nobody has said anything, withdraw at one time.
+
+    :param repeat: calls the second one's work, in a transaction that does not see the first.
+    :return: what was logged of queries, and how often the second one tried.
+    """
+    with database.transaction() as env:
+        vals = {"email": address} if model == "mail.blacklist" else {"phone": address}
+        people = env["res.partner"].create([{"name": name, **vals} for name in ("Ewa", "Iga")])
+
+    def withdraw(env, partner_id):
+        purpose = env.ref(f"usercom_connector.{xmlid}")
+        partner = env["res.partner"].browse(partner_id)
+        env["usercom.consent.event"]._record(partner, purpose, "withdrawn", "phone")
+        env.flush_all()
+
+    tries = []
+    with database.open() as user, sql_log() as lines:
+
+        def work():
+            user["res.partner"].browse(people.ids).mapped("name")  # the snapshot is taken
+            tries.append(1)
+            if len(tries) == 1:
+                with database.transaction() as other:
+                    withdraw(other, people.ids[0])
+            withdraw(user, people.ids[1])
+
+        with patch("time.sleep"):
+            repeat(user, work)
+    with database.transaction() as env:
+        events = env["usercom.consent.event"].search([("partner_id", "in", people.ids)])
+        assert events.partner_id.ids == people.ids[::-1]
+        entry = env[model].search([(env[model]._rec_name, "=", address)])
+        assert entry.usercom_event_id == events[-1]
+        assert address in "".join(entry.message_ids.mapped("body"))
+        entry.unlink()
+        env["res.partner"].browse(people.ids).unlink()
+    return lines, len(tries)
+
+
+@pytest.mark.parametrize(
+    ("model", "xmlid", "address"),
+    [
+        ("mail.blacklist", "purpose_email", "ewa{}@example.com"),
+        ("phone.blacklist", "purpose_sms", "+486001002{:02}"),
+    ],
+    ids=["mail", "phone"],
+)
+@pytest.mark.parametrize("repeated_by", ["Odoo", "our worker"])
+def test_two_first_withdrawals_at_one_address(database, model, xmlid, address, repeated_by):
+    def repeat(env, work):
+        if repeated_by == "Odoo":
+            retrying(work, env)
+        else:
+            env["usercom.change"]._in_transaction(work)
+
+    address = address.format(len(repeated_by))  # what was said at one stays when its people go
+    lines, tries = said_no_at_once(database, model, xmlid, address, repeat)
+    assert tries == 2
+    assert not [line for line in lines if address in line[1]]
+    assert (logging.INFO, "query failed (23505), its values are withheld") in lines
 
 
 def test_a_failure_that_goes_on_is_raised(database):

@@ -146,7 +146,7 @@ class TestLines(ContactCase):
 class TestWord(ContactCase):
     def word(self, partner, state=GIVEN, user=None, **vals):
         words = self.env["usercom.consent.word"].with_user(user or self.sales)
-        vals = {"source": "paper"} | vals
+        vals = {"source": "phone"} | vals
         return words.create(
             {"partner_id": partner.id, "purpose_id": self.email.id, "state": state} | vals
         )
@@ -154,7 +154,8 @@ class TestWord(ContactCase):
     def test_it_is_on_record(self):
         partner = self.partner()
         at = datetime(2026, 3, 5, 12)
-        self.word(partner, happened_at=at, document="Form 7").action_record()
+        word = self.word(partner, source="paper", happened_at=at, document="Form 7")
+        word.action_record()
         event = partner.usercom_consent_event_ids
         self.assertEqual(
             (event.state, event.source, event.document, event.happened_at, event.user_id),
@@ -169,6 +170,59 @@ class TestWord(ContactCase):
         for state in (GIVEN, WITHDRAWN, GIVEN, WITHDRAWN, GIVEN):
             self.word(partner, state).action_record()
             self.assertEqual(partner.usercom_email_consent, state)
+
+    def opened(self, partner, state=GIVEN):
+        words = (
+            self.env["usercom.consent.word"]
+            .with_user(self.sales)
+            .with_context(
+                default_partner_id=partner.id,
+                default_purpose_id=self.email.id,
+                default_state=state,
+            )
+        )
+        return Form(words)
+
+    def test_a_no_from_while_it_was_open_stands(self):
+        for days in (None, 2):
+            with self.subTest(days=days):
+                partner = self.partner(email=f"{days}@example.com")
+                self.say(partner, WITHDRAWN, happened_at=datetime(2026, 1, 1))
+                form = self.opened(partner)
+                form.source = "phone"
+                if days:
+                    form.happened_at = fields.Datetime.now() - timedelta(days=days)
+                self.assertFalse(form.warning)
+                self.say(partner, WITHDRAWN, source="portal")
+                action = form.save().action_record()
+                self.assertEqual(partner.usercom_email_consent, WITHDRAWN)
+                self.assertEqual(len(partner.usercom_consent_event_ids), 3)
+                if not days:
+                    self.assertIn("later word: Withdrawn", action["params"]["message"])
+        form = self.opened(partner, WITHDRAWN)
+        form.source = "phone"
+        self.say(partner, GIVEN)
+        form.save().action_record()
+        self.assertEqual(partner.usercom_email_consent, WITHDRAWN)
+
+    def test_the_date_that_is_proposed(self):
+        form = self.opened(self.partner())
+        now = form.opened_at
+        self.assertEqual(form.happened_at, now)
+        for source, proposed in (("paper", False), ("phone", now), ("email", False)):
+            form.source = source
+            self.assertEqual(form.happened_at, proposed)
+        form.happened_at = entered = datetime(2026, 3, 5, 12)
+        form.source = "paper"
+        self.assertEqual(form.happened_at, entered)
+        form = self.opened(self.partner(), WITHDRAWN)
+        form.source = "paper"
+        self.assertEqual(form.happened_at, form.opened_at)
+
+    def test_says_that_the_document_stays(self):
+        for model in ("usercom.consent.word", "usercom.consent.event"):
+            field = self.env[model].fields_get(["document"])["document"]
+            self.assertIn("no personal data", field["help"])
 
     def test_not_in_the_future(self):
         word = self.word(self.partner(), happened_at=fields.Datetime.now() + timedelta(hours=1))
@@ -216,6 +270,43 @@ class TestWord(ContactCase):
         action = partner.with_user(self.sales).usercom_action_consent_history(self.email.id)
         found = self.env["usercom.consent.event"].with_user(self.sales).search(action["domain"])
         self.assertEqual(found, mine.sorted(reverse=True))
+
+    def of_nobody(self, address, state=WITHDRAWN, purpose=None):
+        vals = {"address": address, "purpose_id": (purpose or self.email).id, "state": state}
+        return self.env["usercom.consent.event"].create(vals)
+
+    def test_history_has_a_no_that_came_before_the_contact(self):
+        no = self.of_nobody("jan@example.com")
+        by_phone = self.of_nobody("+48601234567", purpose=self.sms)
+        partner = self.partner(phone="+48 601 234 567", active=False).with_user(self.sales)
+        events = self.env["usercom.consent.event"].with_user(self.sales)
+        self.env.flush_all()
+        for purpose, event in ((self.email, no), (self.sms, by_phone)):
+            action = partner.usercom_action_consent_history(purpose.id)
+            self.env.invalidate_all()
+            found = events.search(action["domain"])
+            self.assertEqual(found, event)
+            self.assertEqual(found.read(["state"])[0]["state"], WITHDRAWN)
+
+    def test_nothing_else_of_nobody_is_seen(self):
+        company = self.env["res.company"].create({"name": "Other"})
+        self.partner(email="hidden@example.com", company_id=company.id)
+        self.partner(email="jan@example.com")
+        events = self.of_nobody("nobody@example.com") | self.of_nobody("hidden@example.com")
+        events |= self.of_nobody("jan@example.com", "pending")
+        events |= self.of_nobody(False, purpose=self.post)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        mine = events.with_user(self.sales)
+        self.assertFalse(mine.search([("id", "in", events.ids)]))
+        self.assertFalse(mine._filtered_access("read"))
+        with self.assertRaises(AccessError):
+            mine[0].read(["address"])
+        # Who may see the other company's contact sees what counts for it.
+        self.sales.company_ids |= company
+        mine = mine.with_context(allowed_company_ids=self.sales.company_ids.ids)
+        self.assertEqual(mine.search([("id", "in", events.ids)]), events[1])
+        self.assertEqual(mine._filtered_access("read"), events[1])
 
 
 said = st.lists(

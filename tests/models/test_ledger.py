@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo.addons.usercom_connector.models import usercom_consent_seal
 from odoo.addons.usercom_connector.models.usercom_consent_event import FACTS
@@ -134,6 +135,29 @@ class TestSeals(LedgerCase):
         self.assertIn("seal consents", sentence)
 
 
+class TestOneEvent(LedgerCase):
+    """What is said of one must not be the words for many."""
+
+    def test_words(self):
+        event = self.some(1)
+        [seal] = self.seal()
+        said = self.seals.action_verify()["params"]["message"]
+        self.assertEqual(said, f"Verified: events {self.events.search_count([])}, seals 1.")
+        with self.subTest("replaced"):
+            self.set_by_sql(seal, "content", "0")
+            self.set_by_sql(seal, "digest", seal._digest(seal, False))
+            [sentence] = self.check()
+            self.assertIn(f"event {event.id} is not the one", sentence)
+        self.set_by_sql(seal, "event_count", 2)
+        for words in (said, sentence, *self.check()):
+            self.assertNotRegex(words, r"\b1 (events|seals)|1 are\b")
+        with self.subTest("not sealed"):
+            event = self.some(1)
+            later = event.recorded_at + timedelta(days=4)
+            self.patch(usercom_consent_seal.consent, "moment", lambda: later)
+            self.assertIn(f"three days: 1, the first of them event {event.id}.", self.check()[-1])
+
+
 class TestTampering(LedgerCase):
     def setUp(self):
         super().setUp()
@@ -209,7 +233,7 @@ class TestTampering(LedgerCase):
         self.sql("DELETE FROM usercom_consent_event WHERE id = %s", self.event.id)
         [sentence] = self.found()
         self.assertIn("Seal 1 of ", sentence)
-        self.assertIn("4 events, and 3 are there", sentence)
+        self.assertIn("so many events: 4, and so many are there: 3.", sentence)
 
     def test_added_row(self):
         extra = self.some(1)
@@ -302,6 +326,59 @@ class TestErasure(LedgerCase):
         self.assertEqual(partner.usercom_consent_event_ids.source, "erased")
         self.assertEqual(partner.usercom_consent_event_ids.happened_at, events[1].happened_at)
         self.assertNotEqual(partner.usercom_consent_event_ids.subject, events[1].subject)
+
+    def test_a_no_waits_for_whoever_gets_the_address(self):
+        """Whichever way it comes to a contact, also past ``write``."""
+        number = "+48600100200"
+        for purpose in (self.email, self.sms):
+            self.record(self.contact(phone=number), WITHDRAWN, purpose).partner_id.unlink()
+        poland, france = self.env.ref("base.pl"), self.env.ref("base.fr")
+        firm = self.contact("firm", is_company=True, country_id=france.id)
+        vals = {"parent_id": firm.id, "type": "contact", "phone": "600 100 200"}
+
+        def from_the_firm():
+            child = self.contact("child", **vals)
+            self.assertNotEqual(child.phone_sanitized, number)
+            self.env.cr.flush()
+            self.assertFalse(child.usercom_consent_event_ids)
+            firm.country_id = poland
+            return child
+
+        def edited():
+            partner = self.contact("other")
+            partner.email = "JAN@example.com"
+            return partner
+
+        def moved():
+            partner = self.contact("moved", phone="600 100 200", country_id=france.id)
+            partner.country_id = poland
+            return partner
+
+        for way, purpose in (
+            (self.contact, self.email),
+            (edited, self.email),
+            (moved, self.sms),
+            (from_the_firm, self.sms),
+        ):
+            with self.subTest(way.__name__):
+                partner = way()
+                self.env.cr.flush()
+                event = partner.usercom_consent_event_ids
+                self.assertEqual((event.source, event.purpose_id), ("erased", purpose))
+                partner.unlink()
+
+    def test_an_address_that_stays_is_not_looked_up(self):
+        partner = self.contact()
+        self.env.cr.flush()
+        self.env.invalidate_all()
+        with patch.object(self.registry["usercom.consent.event"], "_recall") as recall:
+            partner.write({"comment": "Hello", "email": "jan@example.com", "city": "Hel"})
+            self.env.cr.flush()
+            recall.assert_not_called()
+            self.contact("other").unlink()
+            partner.email = "ola@example.com"
+            self.env.cr.flush()
+            recall.assert_called()
 
     def test_words_of_nobody_at_the_address(self):
         partner = self.contact()
@@ -550,6 +627,20 @@ class TestProof(LedgerCase):
         self.assertTrue(first["verified"] and first["seal"]["verified"] and second["verified"])
         self.assertIsNone(second["seal"])
         self.assertEqual(proof["states"][0]["state"], WITHDRAWN)
+
+    def test_the_export_reads_a_batch_at_once(self):
+        self.patch(usercom_consent_seal, "EXPORTED_TOGETHER", 2)
+        events = self.some(5)
+        self.seal()
+        read = type(events).read
+        with patch.object(type(events), "read", autospec=True, side_effect=read) as reads:
+            lines = [line["event"] for line in self.seals._export() if "event" in line]
+        self.assertEqual([line["id"] for line in lines], self.events.search([], order="id").ids)
+        told = {line["id"]: line for line in lines}
+        for event in events:
+            self.assertEqual(told[event.id]["contact"], event.partner_id.id)
+            self.assertEqual(told[event.id]["digest"], event.digest)
+        self.assertEqual(reads.call_count, -(-len(lines) // 2))
 
     def test_says_what_is_wrong(self):
         event = self.some(1)

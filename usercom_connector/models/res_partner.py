@@ -8,6 +8,7 @@ from odoo.fields import Domain
 from ..sync import consent, converters, mapping, values
 from ..sync.pacing import EDIT
 from .usercom_binding import AWAKE
+from .usercom_consent_purpose import ADDRESSES
 from .usercom_consent_standing import HINDERED, NEVER, OPEN
 
 #: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
@@ -15,8 +16,6 @@ from .usercom_consent_standing import HINDERED, NEVER, OPEN
 ALWAYS_CAPTURED = frozenset(
     {"active", "is_company", "type", "company_id", "parent_id", "partner_share", "email", "phone"}
 )
-#: What the addresses that consents belong to are worked out from.
-ADDRESS_FIELDS = frozenset({"email", "phone", "country_id"})
 
 
 @dataclass
@@ -227,7 +226,6 @@ class ResPartner(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         partners = super().create(vals_list)
-        self.env["usercom.consent.event"]._recall(partners)
         partners._usercom_enqueue()
         return partners
 
@@ -237,8 +235,6 @@ class ResPartner(models.Model):
         captured = self.env["usercom.account"]._captured_fields().intersection(vals)
         if any(self._fields[name].type in ("many2many", "one2many") for name in captured):
             self._usercom_enqueue()
-        if not vals.keys().isdisjoint(ADDRESS_FIELDS):
-            self.env["usercom.consent.event"]._recall(self)
         return result
 
     def _write_multi(self, vals_list):
@@ -252,6 +248,28 @@ class ResPartner(models.Model):
             if not captured.isdisjoint(vals)
         ]
         self.browse(touched)._usercom_enqueue()
+        addresses = set(ADDRESSES.values())
+        self.browse(
+            partner_id
+            for partner_id, vals in zip(self._ids, vals_list, strict=True)
+            if any(vals.get(name) for name in addresses)
+        )._usercom_recall()
+
+    def _usercom_recall(self):
+        """Before the commit, see whether somebody who was erased said no where these are now."""
+        if not self.ids:
+            return
+        precommit = self.env.cr.precommit
+        if "usercom_connector.recall" not in precommit.data:
+            precommit.data["usercom_connector.recall"] = set()
+            # sudo: whose address it is now counts, not who may read purposes
+            precommit.add(self.sudo()._usercom_recall_gathered)
+        precommit.data["usercom_connector.recall"].update(self.ids)
+
+    @api.model
+    def _usercom_recall_gathered(self):
+        gathered = self.env.cr.precommit.data.pop("usercom_connector.recall", ())
+        self.env["usercom.consent.event"]._recall(self.browse(gathered).exists())
 
     def unlink(self):
         # What stays of a deleted contact is that it must not come back, and the words about its

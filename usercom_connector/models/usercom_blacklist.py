@@ -1,8 +1,20 @@
 from markupsafe import Markup
 from odoo import api, fields, models
+from odoo.exceptions import ConcurrencyError
+from psycopg2.errors import UniqueViolation
+from psycopg2.extensions import TransactionRollbackError
 
 from ..sync import consent
+from ..tools.quiet_sql import quiet_sql
 from .usercom_consent_purpose import BLACKLISTS
+
+
+class ListedMeanwhileError(ConcurrencyError, TransactionRollbackError):
+    """Another transaction has put the same address on the list.
+
+    This one cannot see it, so all of it is to be repeated: Odoo does so for its own requests, and
+    our workers for their steps.
+    """
 
 
 class UsercomBlacklist(models.AbstractModel):
@@ -32,7 +44,14 @@ class UsercomBlacklist(models.AbstractModel):
 
     @api.model_create_multi
     def create(self, vals_list):
-        entries = super().create(vals_list)
+        try:
+            with quiet_sql():  # which would log the address
+                entries = super().create(vals_list)
+        except UniqueViolation as error:
+            if error.diag.table_name != self._table:
+                raise
+            # Without its cause, which names the address.
+            raise ListedMeanwhileError(self.env._("Put on the blacklist meanwhile.")) from None
         entries._usercom_listed()
         return entries
 
@@ -140,13 +159,11 @@ class UsercomBlacklist(models.AbstractModel):
         entries = self.sudo().with_context(
             active_test=False, tracking_disable=True, usercom_listed_by="consent"
         )
-        withdrawn = {
-            event.address: event
-            for event in events
-            if event.state == consent.WITHDRAWN and event.source != "blacklist"
-        }
+        withdrawn = events.filtered(
+            lambda event: event.state == consent.WITHDRAWN and event.source != "blacklist"
+        )
         given = {event.address: event for event in events if event.state == consent.GIVEN}
-        addresses = withdrawn.keys() | given.keys()
+        addresses = given.keys() | set(withdrawn.mapped("address"))
         if not addresses:
             return
         found = entries.search([(self._rec_name, "in", list(addresses))])
@@ -154,12 +171,17 @@ class UsercomBlacklist(models.AbstractModel):
         feeding = self._usercom_purposes().filtered("feeds_blacklist")
         feeding |= found.usercom_event_id.purpose_id
         refused = events._refused(addresses, feeding)
+        # One that counts for each address, though others are beside it that do not.
+        withdrawn = {
+            event.address: event
+            for event in withdrawn
+            if (event.purpose_id.id, event.address) in refused
+        }
         entries._usercom_put_on(
             {
                 address: event
                 for address, event in withdrawn.items()
-                if (event.purpose_id.id, address) in refused
-                and not there.get(address, entries).active
+                if not there.get(address, entries).active
             },
             there,
         )

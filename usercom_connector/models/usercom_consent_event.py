@@ -5,6 +5,7 @@ import secrets
 from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
+from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools import SQL, format_datetime
 from odoo.tools.mail import email_normalize
@@ -106,7 +107,10 @@ class UsercomConsentEvent(models.Model):
     user_id = fields.Many2one("res.users", string="Recorded By", ondelete="set null")
     actor_res_id = fields.Integer(readonly=True, help="The number of the user who recorded it.")
     origin = fields.Char(help="The account of User.com, or whatever else it came from.")
-    document = fields.Char(help="The page or the document where the person said so.")
+    document = fields.Char(
+        help="The page or the document where the person said so. It is part of the proof, so it "
+        "stays for good, also when the person is erased: no personal data belongs here."
+    )
     text_id = fields.Many2one("usercom.consent.text", "Shown Text", ondelete="restrict")
     text_hash = fields.Char(readonly=True, groups=MANAGER, help="Of the shown text, word by word.")
     ip = fields.Char("IP Address", groups=MANAGER)
@@ -123,6 +127,12 @@ class UsercomConsentEvent(models.Model):
         readonly=True, groups=MANAGER, help="Of the IP address and the browser, keyed."
     )
     digest = fields.Char(readonly=True, groups=MANAGER, help="Over the facts of this event.")
+    is_met = fields.Boolean(
+        "Contact with This Address",
+        compute="_compute_is_met",
+        search="_search_is_met",
+        help="Whether somebody whom the reader may see has this address.",
+    )
     seal_ids = fields.Many2many(
         "usercom.consent.seal",
         "usercom_consent_seal_event_rel",
@@ -137,6 +147,34 @@ class UsercomConsentEvent(models.Model):
     _withdrawn_idx = models.Index("(recorded_at) WHERE state = 'withdrawn'")
     _address_hash_idx = models.Index("(address_hash, purpose_id)")
     _subject_idx = models.Index("(subject)")
+
+    # === FIELDS === #
+
+    @api.depends("address")
+    @api.depends_context("uid", "allowed_company_ids")
+    def _compute_is_met(self):
+        met = self.sudo().search([("id", "in", self.ids), ("is_met", "=", True)])
+        for event in self:
+            event.is_met = event in met
+
+    def _search_is_met(self, operator, value):
+        if operator != "in" or list(value) != [True]:
+            return NotImplemented
+        # The rule of these events asks as the superuser, and means the reader.
+        partners = self.env["res.partner"].sudo(False).with_context(active_test=False)
+
+        def to_sql(_events, alias, _query):
+            there = partners._search([])
+            address = SQL.identifier(alias, "address")
+            there.add_where(
+                SQL(" OR ").join(
+                    SQL("%s = %s", partners._field_to_sql(there.table, name, there), address)
+                    for name in sorted(set(ADDRESSES.values()))
+                )
+            )
+            return SQL("EXISTS (%s)", there.select(SQL("1")))
+
+        return Domain.custom(to_sql=to_sql)
 
     # === CRUD METHODS === #
 

@@ -53,30 +53,34 @@ class UsercomConsentProof(models.AbstractModel):
             ],
             "events": [
                 {
-                    **self._event(event),
+                    **told,
                     "verified": event.id not in wrong,
                     "wrong": wrong.get(event.id),
                     "seal": self._seal(event.seal_ids[:1], wrong_seals),
                 }
-                for event in events
+                for event, told in zip(events, self._events(events), strict=True)
             ],
         }
 
     @api.model
-    def _event(self, event):
-        return {
-            "id": event.id,
-            "facts": event._facts(event.read(FACTS, load=None)[0]),
-            "digest": event.digest,
-            "contact": event.partner_id.id or None,
-            "address": event.address or None,
-            "ip": event.ip or None,
-            "browser": event.browser or None,
-            "purpose": event.purpose_id.name,
-            "recorded_by": event.user_id.name or None,
-            "text": event.text_id.text or None,
-            "text_version": event.text_id.display_name if event.text_id else None,
-        }
+    def _events(self, events):
+        rows = events.read(FACTS, load=None)  # all at once: an export has very many
+        return [
+            {
+                "id": event.id,
+                "facts": event._facts(row),
+                "digest": event.digest,
+                "contact": event.partner_id.id or None,
+                "address": event.address or None,
+                "ip": event.ip or None,
+                "browser": event.browser or None,
+                "purpose": event.purpose_id.name,
+                "recorded_by": event.user_id.name or None,
+                "text": event.text_id.text or None,
+                "text_version": event.text_id.display_name if event.text_id else None,
+            }
+            for event, row in zip(events, rows, strict=True)
+        ]
 
     @api.model
     def _seal(self, seal, wrong):

@@ -180,12 +180,19 @@ class UsercomConsentSeal(models.Model):
         rows = self._sealed_rows()
         if len(rows) != self.event_count:
             return self.env._(
-                "Seal %(number)s of %(day)s was put under %(sealed)s events, and %(found)s are "
-                "there: events %(first)s to %(last)s have to be looked at.",
+                "Seal %(number)s of %(day)s: it was put under so many events: %(sealed)s, and so "
+                "many are there: %(found)s. Look at the numbers from %(first)s to %(last)s.",
                 sealed=self.event_count,
                 found=len(rows),
                 first=self.first_id,
                 last=self.last_id,
+                **said,
+            )
+        if self._content(rows) != self.content and self.event_count == 1:
+            return self.env._(
+                "Seal %(number)s of %(day)s: event %(first)s is not the one that was sealed, "
+                "though its own digest may fit.",
+                first=self.first_id,
                 **said,
             )
         if self._content(rows) != self.content:
@@ -256,8 +263,8 @@ class UsercomConsentSeal(models.Model):
         )
         if count:
             yield self.env._(
-                "%(count)s events from number %(first)s on are in no seal, though they are older "
-                "than three days: see whether the scheduled action “User.com: seal consents” runs.",
+                "In no seal, though older than three days: %(count)s, the first of them event "
+                "%(first)s. See whether the scheduled action “User.com: seal consents” runs.",
                 count=count,
                 first=first,
             )
@@ -285,7 +292,7 @@ class UsercomConsentSeal(models.Model):
                 "sticky": True,
                 "title": self.env._("The ledger is as it was recorded"),
                 "message": self.env._(
-                    "%(events)s events and %(seals)s seals were verified.",
+                    "Verified: events %(events)s, seals %(seals)s.",
                     events=events,
                     seals=ledger.search_count([]),
                 ),
@@ -315,12 +322,10 @@ class UsercomConsentSeal(models.Model):
         while batch := events.sudo().search(
             [("id", ">", last)], order="id", limit=EXPORTED_TOGETHER
         ):
-            seen = batch.sudo(False)._filtered_access("read")
+            seen = batch.sudo(False)._filtered_access("read").sudo()
+            told = dict(zip(seen.ids, proof._events(seen), strict=True))
             for event in batch:
-                if event in seen:
-                    yield {"event": proof._event(event)}
-                else:
-                    yield {"event": {"id": event.id, "digest": event.digest}}
+                yield {"event": told.get(event.id) or {"id": event.id, "digest": event.digest}}
             last = batch[-1].id
             self.env.invalidate_all()
         for seal in self.search([("number", ">", 0)], order="number"):

@@ -110,8 +110,9 @@ class UsercomConsentStanding(models.AbstractModel):
 
         There is no row for never asked. Same weights as ``sync.consent.latest``.
         """
-        self.env["usercom.consent.event"].flush_model()
         self.env["res.partner"].flush_model(list(BLACKLISTS))
+        self.env["res.partner"]._usercom_recall_gathered()
+        self.env["usercom.consent.event"].flush_model()
         for model, column in BLACKLISTS.values():
             self.env[model].flush_model([column, "active"])
         by_address = {}

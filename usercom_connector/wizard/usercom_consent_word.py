@@ -30,8 +30,17 @@ class UsercomConsentWord(models.TransientModel):
         required=True,
     )
     opened_at = fields.Datetime(default=fields.Datetime.now)
+    known_event = fields.Integer(
+        compute="_compute_known_event",
+        store=True,
+        readonly=False,
+        help="The word that counted when this was opened.",
+    )
     happened_at = fields.Datetime("When", required=True, default=fields.Datetime.now)
-    document = fields.Char(help="Where it can be found.")
+    document = fields.Char(
+        help="Where it can be found. It is part of the proof, so it stays for good, also when the "
+        "person is erased: no personal data belongs here."
+    )
     warning = fields.Char(compute="_compute_warning")
 
     @api.depends("partner_id", "purpose_id")
@@ -40,28 +49,49 @@ class UsercomConsentWord(models.TransientModel):
             partner, purpose = word.partner_id, word.purpose_id
             word.address = partner and purpose and purpose._address_of(partner)
 
+    @api.depends("partner_id", "purpose_id")
+    def _compute_known_event(self):
+        for word in self:
+            word.known_event = word._counting()[1].id
+
+    @api.onchange("source")
+    def _onchange_source(self):
+        """A consent on paper or by e-mail bears a date, and "now" would overrule a "no" since."""
+        is_dated = self.state == consent.GIVEN and self.source in ("paper", "email")
+        if self.happened_at in (False, self.opened_at):
+            self.happened_at = not is_dated and self.opened_at
+
     @api.depends("partner_id", "purpose_id", "state", "happened_at")
     @api.depends_context("lang", "tz")
     def _compute_warning(self):
-        # sudo: as on the contact
-        standing = self.env["usercom.consent.standing"].sudo()
         for word in self:
-            partner, purpose = word.partner_id, word.purpose_id
-            [found] = standing._of(partner, purpose).values() if partner else [{}]
-            state, event, _hindrance = found.get(purpose.id, (None, None, None))
-            word.warning = False
-            if (
+            state, event = word._counting()
+            word.warning = (
                 state in (consent.GIVEN, consent.WITHDRAWN)
                 and event.happened_at
                 and word.happened_at
                 and word.happened_at < event.happened_at.replace(microsecond=0)
-            ):
-                word.warning = self.env._(
-                    "There is a later word: %(state)s, %(since)s. This one goes on record and "
-                    "changes nothing.",
-                    state=standing._label(state),
-                    since=standing._since(event),
-                )
+                and word._say_later(state, event)
+            )
+
+    def _counting(self):
+        """What counts now: the state and the event that says so."""
+        # sudo: as on the contact
+        standing = self.env["usercom.consent.standing"].sudo()
+        partner, purpose = self.partner_id, self.purpose_id
+        if not partner or not purpose:
+            return None, self.env["usercom.consent.event"]
+        state, event, _hindrance = standing._of(partner, purpose)[partner.id][purpose.id]
+        return state, event
+
+    def _say_later(self, state, event):
+        standing = self.env["usercom.consent.standing"]
+        return self.env._(
+            "There is a later word: %(state)s, %(since)s. This one goes on record and "
+            "changes nothing.",
+            state=standing._label(state),
+            since=standing._since(event),
+        )
 
     def action_record(self):
         """Put it on record, with the rights of somebody who may edit the contact."""
@@ -79,14 +109,30 @@ class UsercomConsentWord(models.TransientModel):
                     "belongs to the address it was given for."
                 )
             )
-        # "Now" means the moment of recording, to the microsecond: two words have an order.
+        # "Now" means the moment of recording, to the microsecond: two words have an order. But a
+        # "no" that came in while this was open is not overruled by what was there before it.
         is_now = abs(self.happened_at - self.opened_at) <= timedelta(seconds=1)
+        state, event = self._counting()
+        no_meanwhile = state == consent.WITHDRAWN and event.id != self.known_event
+        is_late = is_now and no_meanwhile and self.state == consent.GIVEN
         self.env["usercom.consent.event"]._record(
             self.partner_id,
             self.purpose_id,
             self.state,
             self.source,
-            happened_at=now if is_now else self.happened_at,
+            happened_at=now if is_now and not is_late else self.happened_at,
             document=self.document,
         )
-        return {"type": "ir.actions.act_window_close"}
+        close = {"type": "ir.actions.act_window_close"}
+        if not is_late:
+            return close
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "warning",
+                "sticky": True,
+                "message": self._say_later(state, event),
+                "next": close,
+            },
+        }

@@ -217,7 +217,7 @@ registry.category("web_tour.tours").add("usercom_try", {
 
 const EMAIL_LINE = ".o_usercom_consent[data-purpose='E-mail marketing']";
 
-function recordWord(word, source) {
+function recordWord(word, source, date = []) {
     return [
         { trigger: `${EMAIL_LINE} .o_usercom_${word}`, run: "click" },
         {
@@ -231,6 +231,7 @@ function recordWord(word, source) {
         },
         { trigger: ".modal [name=source].o_field_invalid" },
         { trigger: `.modal [name=source] label:contains(${source})`, run: "click" },
+        ...date,
         { trigger: ".modal [name=document] input", run: `edit Note on ${word}` },
         { trigger: ".modal .modal-footer button[name=action_record]:visible", run: "click" },
         {
@@ -247,7 +248,15 @@ registry.category("web_tour.tours").add("usercom_salesperson", {
             content: "Without a number there is nothing to record, and the line says so",
             trigger: ".o_usercom_consent[data-purpose='SMS marketing']:contains(no valid phone number):not(:has(.o_usercom_given))",
         },
-        ...recordWord("given", "On paper"),
+        ...recordWord("given", "On paper", [
+            {
+                content: "A paper bears a date: none is proposed",
+                trigger: ".modal .modal-footer button[name=action_record]:visible",
+                run: "click",
+            },
+            { trigger: ".modal [name=happened_at].o_field_invalid" },
+            { trigger: ".modal [name=happened_at] input", run: "edit 03/05/2026 12:00:00" },
+        ]),
         ...recordWord("withdrawn", "By phone"),
         { trigger: `${EMAIL_LINE} .o_usercom_history`, run: "click" },
         {
@@ -334,7 +343,16 @@ registry.category("web_tour.tours").add("usercom_phone_account", {
         { trigger: ".o_form_view .o_usercom_headers" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
-        { trigger: ".o_field_widget[name=consent_attribute_ids] .o_data_cell:contains(email_consent)" },
+        {
+            content: "A card for each consent",
+            trigger:
+                ".o_field_widget[name=consent_attribute_ids] .o_kanban_record:contains(E-mail marketing):contains(email_consent)",
+            run: "click",
+        },
+        { trigger: ".modal [name=name] input:value(email_consent)" },
+        noOverflow(),
+        { trigger: ".modal .o_form_button_cancel", run: "click" },
+        { trigger: "body:not(:has(.modal)) .o_field_widget[name=consent_attribute_ids]" },
         noOverflow(),
         { trigger: ".o_form_view .nav-link:contains(Advanced)", run: "click" },
         { trigger: ".tab-pane [name=profile_url_template]" },
