@@ -8,7 +8,6 @@ import pytest
 from odoo import fields
 from odoo.addons.usercom_connector import client
 from odoo.addons.usercom_connector.models.res_partner import ResPartner
-from odoo.addons.usercom_connector.models.usercom_binding import UsercomBinding
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests.common import new_test_user
@@ -473,18 +472,18 @@ class TestUnforeseen(FailureCase):
         self.assertEqual(len(self.sim.contacts()), 5)
 
     def test_while_binding(self):
+        bindings = type(self.env["usercom.binding"])
         with self.failing(
-            UsercomBinding, "_job", lambda binding, *_: binding.partner_id.name == "Person 3"
+            bindings, "_job", lambda binding, *_: binding.partner_id.name == "Person 3"
         ):
             self.push()
         self.check_parked(self.changes(), "Person 3")
         self.assertEqual(len(self.sim.contacts()), 5)
 
     def test_while_recording(self):
+        bindings = type(self.env["usercom.binding"])
         with self.failing(
-            UsercomBinding,
-            "_record_sent",
-            lambda binding, *_: binding.partner_id.name == "Person 3",
+            bindings, "_record_sent", lambda binding, *_: binding.partner_id.name == "Person 3"
         ):
             self.push()
         self.check_parked(self.changes(), "Person 3")
@@ -501,8 +500,9 @@ class TestUnforeseen(FailureCase):
         for contact in self.sim.contacts():
             self.sim.edit_contact(contact["id"], city="Gdynia")
             self.ping(contact["id"])
+        bindings = type(self.env["usercom.binding"])
         with self.failing(
-            UsercomBinding, "_move_bases", lambda binding, *_: binding.partner_id.name == "Person 3"
+            bindings, "_move_bases", lambda binding, *_: binding.partner_id.name == "Person 3"
         ):
             self.pull()
         [row] = self.pings()
