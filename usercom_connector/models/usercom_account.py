@@ -383,6 +383,26 @@ class UsercomAccount(models.Model):
                 {"database_uuid": account._database_uuid(), "state": "draft", "pause_code": False}
             )
 
+    def _action_open(self, model, name, domain):
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": model,
+            "view_mode": "list,form",
+            "name": name,
+            "domain": domain,
+        }
+
+    def _action_dialog(self, model, name, context):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": model,
+            "view_mode": "form",
+            "target": "new",
+            "name": name,
+            "context": {"default_account_id": self.id, **context},
+        }
+
     @api.model
     def _notify(self, title, message, kind, sticky=True):
         return {

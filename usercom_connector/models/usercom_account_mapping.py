@@ -82,39 +82,16 @@ class UsercomAccount(models.Model):
 
     def action_add_mapping(self):
         """Open an empty mapping line, of contacts or of companies, in a dialog."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "usercom.mapping",
-            "view_mode": "form",
-            "target": "new",
-            "name": self.env._("New Field"),
-            "context": {"default_account_id": self.id, **self.env.context},
-        }
+        return self._action_dialog("usercom.mapping", self.env._("New Field"), self.env.context)
 
     def action_carry(self):
         """Open the dialog that says how many contacts a new or changed line concerns."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "usercom.carry",
-            "view_mode": "form",
-            "target": "new",
-            "name": self.env._("Carry to existing contacts"),
-            "context": {"default_account_id": self.id},
-        }
+        return self._action_dialog("usercom.carry", self.env._("Carry to existing contacts"), {})
 
     def action_try_mapping(self):
         """Open the dialog that shows what the mapping makes of one contact."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "usercom.trial",
-            "view_mode": "form",
-            "target": "new",
-            "name": self.env._("Try It on a Contact"),
-            "context": {"default_account_id": self.id, "dialog_size": "extra-large"},
-        }
+        name, context = self.env._("Try It on a Contact"), {"dialog_size": "extra-large"}
+        return self._action_dialog("usercom.trial", name, context)
 
     def action_open_attributes(self):
         """The attributes of this account, as they were last read."""

@@ -88,19 +88,12 @@ class UsercomAccount(models.Model):
 
     def action_switch_creation(self):
         """Open the dialog that says how many contacts would be created, before it switches."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "usercom.creation",
-            "view_mode": "form",
-            "target": "new",
-            "name": (
-                self.env._("Create contacts in Odoo")
-                if self.env.context.get("default_side") == "odoo"
-                else self.env._("Create contacts in User.com")
-            ),
-            "context": {"default_account_id": self.id, **self.env.context},
-        }
+        name = (
+            self.env._("Create contacts in Odoo")
+            if self.env.context.get("default_side") == "odoo"
+            else self.env._("Create contacts in User.com")
+        )
+        return self._action_dialog("usercom.creation", name, self.env.context)
 
     def action_stop_creation(self):
         """Switch one kind of creation off."""

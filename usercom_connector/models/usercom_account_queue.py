@@ -71,15 +71,6 @@ class UsercomAccount(models.Model):
             sticky=False,
         )
 
-    def _action_open(self, model, name, domain):
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": model,
-            "view_mode": "list,form",
-            "name": name,
-            "domain": domain,
-        }
-
     def action_open_bindings(self):
         """The contacts that are tied to this account."""
         name = self.env._("Linked Contacts")
@@ -175,51 +166,30 @@ class UsercomAccount(models.Model):
         :param calls_missed: whether calls of User.com were turned away meanwhile.
         """
         self.env["usercom.binding"].flush_model()
+        changes, pings = self.env["usercom.change"], self.env["usercom.ping"]
         linked = SQL(
             "usercom_binding WHERE account_id IN %s AND partner_id IS NOT NULL AND state <> 'gone'",
             tuple(self.ids),
         )
-        now = fields.Datetime.now()
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO usercom_change
-                            (account_res_id, partner_res_id, due_at, attempts, priority)
-                SELECT account_id, partner_id, %s, 0, %s FROM %s
-                """,
-                now,
-                pacing.BULK,
-                linked,
-            )
+        changes._append_all(SQL("SELECT account_id, partner_id FROM %s", linked), pacing.BULK)
+        leaving = SQL(
+            """
+            SELECT account_id, former_res_id FROM usercom_binding
+             WHERE account_id IN %s AND farewell IS NOT NULL
+            """,
+            tuple(self.ids),
         )
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO usercom_change
-                            (account_res_id, partner_res_id, due_at, attempts, priority)
-                SELECT account_id, former_res_id, %s, 0, %s FROM usercom_binding
-                 WHERE account_id IN %s AND farewell IS NOT NULL
-                """,
-                now,
-                pacing.EDIT,
-                tuple(self.ids),
-            )
-        )
+        changes._append_all(leaving, pacing.EDIT)
         if calls_missed:
-            self.env.cr.execute(
-                SQL(
-                    """
-                    INSERT INTO usercom_ping
-                                (account_res_id, lookup, value, due_at, attempts, priority)
-                    SELECT account_id, 'id', usercom_id, %s, 0, %s FROM %s
-                       AND usercom_id IS NOT NULL AND kind = %s
-                    """,
-                    now,
-                    pacing.BULK,
-                    linked,
-                    mapping.CONTACT,
-                )
+            people = SQL(
+                """
+                SELECT account_id, 'id', usercom_id FROM %s
+                   AND usercom_id IS NOT NULL AND kind = %s
+                """,
+                linked,
+                mapping.CONTACT,
             )
+            pings._append_all(people, pacing.BULK)
             self._list_companies_soon()
         self._wake_all()
 

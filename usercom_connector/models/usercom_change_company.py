@@ -1,7 +1,7 @@
 import time
 from functools import partial
 
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.tools import SQL
 
 from .. import client
@@ -30,24 +30,19 @@ class UsercomChange(models.Model):
             return
         linked.flush_model()
         self.env["res.partner"].flush_model(["parent_id"])
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO usercom_change
-                            (account_res_id, partner_res_id, due_at, attempts, priority)
-                SELECT binding.account_id, binding.partner_id, %s, 0, %s
-                  FROM usercom_binding AS binding
-                  JOIN res_partner AS contact ON contact.id = binding.partner_id
-                 WHERE binding.account_id = %s AND binding.kind = %s AND binding.state <> 'gone'
-                   AND contact.parent_id IN %s
-                """,
-                fields.Datetime.now(),
-                BULK,
-                linked.account_id.id,
-                mapping.CONTACT,
-                tuple(linked.partner_id.ids),
-            )
+        people = SQL(
+            """
+            SELECT binding.account_id, binding.partner_id
+              FROM usercom_binding AS binding
+              JOIN res_partner AS contact ON contact.id = binding.partner_id
+             WHERE binding.account_id = %s AND binding.kind = %s AND binding.state <> 'gone'
+               AND contact.parent_id IN %s
+            """,
+            linked.account_id.id,
+            mapping.CONTACT,
+            tuple(linked.partner_id.ids),
         )
+        self._append_all(people, BULK)
         self._wake()
 
     @api.model
