@@ -35,6 +35,7 @@ ODOO_MESSAGES = (
 )
 # House rules of the OCA, and one that takes every method without a result for a mistake.
 NOT_FOR_US = (
+    "consider-merging-classes-inherited",
     "manifest-required-author",
     "missing-readme",
     "missing-return",

@@ -17,6 +17,8 @@ from lxml import html
 from odoo.addons.usercom_connector.models.usercom_widget import BUNDLE
 from odoo.tests.common import HOST, ChromeBrowser, new_test_user
 
+from tests.support import visitors
+
 from .common import BrowserCase
 
 STAND_IN = """
@@ -105,18 +107,7 @@ class WidgetCase(BrowserCase):
 
     @classmethod
     def make_widget(cls, **vals):
-        vals = {
-            "name": "Acme",
-            "subdomain": "acme",
-            "widget_on": True,
-            "widget_key": "abc123",
-            "widget_consent": "given",
-            "widget_not_pages": False,
-            **vals,
-        }
-        account = cls.env["usercom.account"].create(vals)
-        account.write({"state": "running", "database_uuid": account._database_uuid()})
-        return account
+        return visitors.make_widget(cls.env, **{"widget_not_pages": False, **vals})
 
     def setUp(self):
         super().setUp()
@@ -126,16 +117,9 @@ class WidgetCase(BrowserCase):
     def make_person(self, login, account=None, **vals):
         vals = {"email": f"{login}@example.com", "groups": "base.group_portal", **vals}
         user = new_test_user(self.env, login, **vals)
-        self.env["usercom.binding"].create(
-            {
-                "account_id": (account or self.account).id,
-                "partner_id": user.partner_id.id,
-                "usercom_id": str(user.partner_id.id),
-                "custom_id": f"id-{login}",
-                "custom_id_there": f"id-{login}",
-                "state": "linked",
-                "origin": "odoo",
-            }
+        user_id = f"id-{login}"
+        visitors.link(
+            account or self.account, user.partner_id, custom_id=user_id, custom_id_there=user_id
         )
         return user
 

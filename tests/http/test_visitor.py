@@ -9,6 +9,8 @@ from odoo.addons.usercom_connector.models.usercom_widget import BUNDLE
 from odoo.modules.neutralize import get_neutralization_queries
 from odoo.tests.common import HttpCase, new_test_user, tagged
 
+from tests.support import visitors
+
 HOSTILE = "</script><script>alert(1)</script> \" ' <!-- \u202eright to left \u2028 🙈 &amp;"
 LIMIT = 4 * 1024
 
@@ -25,17 +27,7 @@ class VisitorCase(HttpCase):
 
     @classmethod
     def make_account(cls, **vals):
-        vals = {
-            "name": "Test",
-            "subdomain": "acme",
-            "widget_on": True,
-            "widget_key": "abc123",
-            "widget_consent": "given",
-            **vals,
-        }
-        account = cls.env["usercom.account"].create(vals)
-        account.write({"state": "running", "database_uuid": account._database_uuid()})
-        return account
+        return visitors.make_widget(cls.env, **vals)
 
     @classmethod
     def make_person(cls, login, groups="base.group_portal", **vals):
@@ -46,18 +38,7 @@ class VisitorCase(HttpCase):
 
     @classmethod
     def link(cls, partner, account=None, **vals):
-        vals = {
-            "account_id": (account or cls.account).id,
-            "partner_id": partner.id,
-            "kind": partner._usercom_kind(),
-            "usercom_id": str(partner.id),
-            "custom_id": f"id-{partner.id}",
-            "custom_id_there": f"id-{partner.id}",
-            "state": "linked",
-            "origin": "odoo",
-            **vals,
-        }
-        return cls.env["usercom.binding"].create(vals)
+        return visitors.link(account or cls.account, partner, **vals)
 
     def binding_of(self, user):
         domain = [("partner_id", "=", user.partner_id.id)]

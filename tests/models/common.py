@@ -82,6 +82,13 @@ class SyncCase(TransactionCase):
         """One run of the scheduled action "User.com: pull"."""
         self._run("usercom.ping")
 
+    def work(self, rounds=3):
+        """Both actions, until nothing should be left to do."""
+        for _round in range(rounds):
+            self.make_due()
+            self.push()
+            self.pull()
+
     def ping(self, usercom_id, lookup="id"):
         """What the webhook does when User.com calls about a contact."""
         self.env["usercom.ping"]._append([(self.account.id, lookup, str(usercom_id))])
@@ -108,6 +115,10 @@ class SyncCase(TransactionCase):
             cr.execute("DELETE FROM usercom_limiter")
             cr.commit()
 
+    def methods(self):
+        """Those of the calls to User.com."""
+        return [call["method"] for call in self.sim.calls()]
+
     def changes(self):
         return self.env["usercom.change"].search([("account_res_id", "=", self.account.id)])
 
@@ -132,6 +143,21 @@ class SyncCase(TransactionCase):
         self.push()
         self.sim.reset_calls()
         return partner
+
+    def bring_in_step(self, partners):
+        """Have these contacts on both sides, in step, with empty queues and no calls counted."""
+        self.push()
+        for partner in partners:
+            self.ping(partner.usercom_id)
+        self.pull()
+        self.push()
+        self.assertFalse(self.changes() or self.pings())
+        self.sim.reset_calls()
+
+    def there_is(self, email="jan@example.com", **vals):
+        """A contact in User.com."""
+        vals = {"first_name": "Jan", "last_name": "Testowy", "status": "user"} | vals
+        return self.sim.add_contact(email=email, **vals)
 
     def binding(self, partner):
         return self.env["usercom.binding"].search(

@@ -206,7 +206,7 @@ class TestAccount(SyncCase):
         self.make_partner(name="Ola", email="ola@example.com")
         self.sim.fault("429", retry_after=30, path="/users/search/")
         self.push()
-        self.assertEqual([call["method"] for call in self.sim.calls()], ["GET"])
+        self.assertEqual(self.methods(), ["GET"])
         self.sim.clear_faults()
         self.make_due()
         self.push()

@@ -165,7 +165,7 @@ class TestCut(SyncCase):
             self.pull()
             self.push()
             self.assertEqual((partner.name, partner.city), (name, city))
-            self.assertEqual([call["method"] for call in self.sim.calls()], ["GET"])
+            self.assertEqual(self.methods(), ["GET"])
 
 
 @tagged("post_install", "-at_install")
@@ -475,7 +475,7 @@ class TestNoEcho(SyncCase):
             self.pull()
             partner.write({"name": partner.name, "city": partner.city})
             self.push()
-            self.assertEqual([call["method"] for call in self.sim.calls()], ["GET"])
+            self.assertEqual(self.methods(), ["GET"])
             self.assertEqual(partner.read(["name", "email", "phone", "city"]), before)
         partner.write({"city": "Sopot ", "phone": "600100201", "email": "NEW@example.com"})
         self.push()
@@ -484,7 +484,7 @@ class TestNoEcho(SyncCase):
             self.ping(partner.usercom_id)
             self.pull()
             self.push()
-            self.assertEqual([call["method"] for call in self.sim.calls()], ["GET"])
+            self.assertEqual(self.methods(), ["GET"])
         self.assertEqual((partner.city, partner.email), ("Sopot ", "NEW@example.com"))
         return partner
 

@@ -44,13 +44,7 @@ class ComparisonCase(SyncCase):
         partners = self.env["res.partner"].create(
             [{"name": f"P{n}", "email": f"{prefix}{n}@example.com"} for n in range(count)]
         )
-        self.push()
-        for partner in partners:
-            self.ping(partner.usercom_id)
-        self.pull()
-        self.push()
-        self.assertFalse(self.changes() or self.pings())
-        self.sim.reset_calls()
+        self.bring_in_step(partners)
         return partners
 
     def stream(self, account=None):
@@ -72,7 +66,7 @@ class TestFound(ComparisonCase):
         self.push()
         self.assertEqual(self.there(jan)["city"], "Gdynia")
         self.assertFalse(self.there(ola)["city"])
-        self.assertEqual([call["method"] for call in self.sim.calls()], ["PUT"])
+        self.assertEqual(self.methods(), ["PUT"])
         self.compare()
         self.assertFalse(self.changes())
 

@@ -51,6 +51,18 @@ class Database:
             )
             self.account_id = account.id
 
+    @classmethod
+    @contextmanager
+    def of(cls, databases):
+        """A database of one's own, for a while."""
+        name = databases.copy()
+        try:
+            yield cls(name)
+        finally:
+            Registry.delete(name)
+            close_db(name)
+            databases.drop(name)
+
     @contextmanager
     def open(self, timeout="1s"):
         """A transaction that the test ends itself; it gives up waiting for locks after a while."""
@@ -106,13 +118,8 @@ class Database:
 
 @pytest.fixture(scope="module")
 def database(databases):
-    name = databases.copy()
-    try:
-        yield Database(name)
-    finally:
-        Registry.delete(name)
-        close_db(name)
-        databases.drop(name)
+    with Database.of(databases) as database:
+        yield database
 
 
 @pytest.fixture(autouse=True)

@@ -127,7 +127,7 @@ class TestAsk(ConflictCase):
         partner.comment = "other"
         partner.phone = "+48600100200"
         self.push()
-        self.assertEqual([call["method"] for call in self.sim.calls()], ["PUT"])
+        self.assertEqual(self.methods(), ["PUT"])
         self.assertEqual(self.there(partner)["city"], "Sopot")
 
     def test_decided_for_odoo(self):

@@ -55,9 +55,6 @@ class ConsentCase(SyncCase):
         self.assertFalse(self.changes())
         self.assertFalse(self.pings())
 
-    def methods(self):
-        return [call["method"] for call in self.sim.calls()]
-
 
 class TestOnTheContact(ConsentCase):
     def test_three_states(self):

@@ -130,7 +130,7 @@ class TestWaysOut(DriftCase):
         partner = self.make_drifted(WITHDRAWN)
         self.compare()
         self.drifts().action_take_usercom()
-        event = self.events.search([("partner_id", "=", partner.id)], order="id desc", limit=1)
+        event = self.ledger.search([("partner_id", "=", partner.id)], order="id desc", limit=1)
         self.assertEqual((event.state, event.source, event.user_id), (GIVEN, "odoo", self.manager))
         self.assertTrue(event.happened_at)
         self.assertIn(self.account.name, event.origin)

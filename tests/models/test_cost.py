@@ -35,11 +35,7 @@ class TestQueries(SyncCase):
 
     def linked(self, count, prefix):
         partners = self.people(count, prefix)
-        self.push()
-        for partner in partners:
-            self.ping(partner.usercom_id)
-        self.pull()
-        self.push()
+        self.bring_in_step(partners)
         return partners
 
     def check_constant(self, prepare, work):

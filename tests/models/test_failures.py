@@ -8,7 +8,6 @@ import pytest
 from odoo import fields
 from odoo.addons.usercom_connector import client
 from odoo.addons.usercom_connector.models.res_partner import ResPartner
-from odoo.addons.usercom_connector.models.usercom_binding import UsercomBinding
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests.common import new_test_user
@@ -451,6 +450,12 @@ class TestUnforeseen(FailureCase):
         self.assertNotIn("Person 3", line)
         self.assertNotIn("p3@", line)
 
+    def failing_for_binding(self, name):
+        bindings = self.registry["usercom.binding"]
+        return self.failing(
+            bindings, name, lambda binding, *_: binding.partner_id.name == "Person 3"
+        )
+
     def test_in_a_call(self):
         with self.failing(
             client.UserCom, "upsert_contact", lambda _c, _id, body: body["last_name"] == "3"
@@ -473,19 +478,13 @@ class TestUnforeseen(FailureCase):
         self.assertEqual(len(self.sim.contacts()), 5)
 
     def test_while_binding(self):
-        with self.failing(
-            UsercomBinding, "_job", lambda binding, *_: binding.partner_id.name == "Person 3"
-        ):
+        with self.failing_for_binding("_job"):
             self.push()
         self.check_parked(self.changes(), "Person 3")
         self.assertEqual(len(self.sim.contacts()), 5)
 
     def test_while_recording(self):
-        with self.failing(
-            UsercomBinding,
-            "_record_sent",
-            lambda binding, *_: binding.partner_id.name == "Person 3",
-        ):
+        with self.failing_for_binding("_record_sent"):
             self.push()
         self.check_parked(self.changes(), "Person 3")
         self.assertEqual(len(self.sim.contacts()), 6)
@@ -501,9 +500,7 @@ class TestUnforeseen(FailureCase):
         for contact in self.sim.contacts():
             self.sim.edit_contact(contact["id"], city="Gdynia")
             self.ping(contact["id"])
-        with self.failing(
-            UsercomBinding, "_move_bases", lambda binding, *_: binding.partner_id.name == "Person 3"
-        ):
+        with self.failing_for_binding("_move_bases"):
             self.pull()
         [row] = self.pings()
         self.assertEqual((row.problem_code, row.due_at), ("unexpected", False))
@@ -614,7 +611,7 @@ class TestConnectionTest(FailureCase):
         before = self.sim.contacts()
         self.check("ok", kind="success")
         self.assertEqual(self.sim.contacts(), before)
-        self.assertEqual([call["method"] for call in self.sim.calls()], ["GET", "PUT"])
+        self.assertEqual(self.methods(), ["GET", "PUT"])
 
     def test_consent_attribute_missing(self):
         for attribute in self.sim.attributes():

@@ -45,7 +45,7 @@ class TestComingIn(SyncCase):
         super().setUp()
         self.account.participant_domain = "[('city', '=', 'Hel')]"
 
-    def there_is(self, name, city):
+    def lives_there(self, name, city):
         return self.sim.add_contact(
             email=f"{name}@example.com", first_name=name, status="user", city=city
         )
@@ -55,7 +55,7 @@ class TestComingIn(SyncCase):
 
     def test_who_does_not_take_part_is_not_created(self):
         cities = {"Ala": "Sopot", "Ela": "Hel", "Iga": "Gdynia", "Ola": "Hel"}
-        contacts = [self.there_is(*one) for one in cities.items()]
+        contacts = [self.lives_there(*one) for one in cities.items()]
         for contact in contacts:
             self.ping(contact["id"])
         self.pull()
@@ -69,8 +69,8 @@ class TestComingIn(SyncCase):
         self.assertFalse(self.changes() or self.pings())
 
     def test_nor_by_a_list(self):
-        self.there_is("Ala", "Sopot")
-        self.there_is("Ela", "Hel")
+        self.lives_there("Ala", "Sopot")
+        self.lives_there("Ela", "Hel")
         self.account.poll_minutes = 15
         self.pull()
         self.assertEqual(self.created(), ["Ela"])
@@ -78,7 +78,7 @@ class TestComingIn(SyncCase):
     def test_places_under_the_ceiling_are_for_those_who_do(self):
         self.account.creation_limit = 1
         for one in ("Ala", "Sopot"), ("Ela", "Hel"):
-            self.ping(self.there_is(*one)["id"])
+            self.ping(self.lives_there(*one)["id"])
             self.pull()
         self.assertEqual(self.created(), ["Ela"])
 

@@ -31,13 +31,7 @@ class HookCase(SyncCase):
                 for number in range(count)
             ]
         )
-        self.push()
-        for partner in partners:
-            self.ping(partner.usercom_id)
-        self.pull()
-        self.push()
-        self.assertFalse(self.changes() or self.pings())
-        self.sim.reset_calls()
+        self.bring_in_step(partners)
         return partners
 
 
@@ -280,7 +274,7 @@ class TestPushed(HookCase):
         self.sim.edit_contact(int(jan.usercom_id), attributes={"email_consent": False})
         told = self.told()
         self.push()
-        self.assertEqual([call["method"] for call in self.sim.calls()], ["GET"])
+        self.assertEqual(self.methods(), ["GET"])
         self.assertFalse(told)
 
     def test_an_edit_in_it_goes_out(self):

@@ -23,10 +23,6 @@ class MatchingCase(SyncCase):
         )
         cls.account.user_id = cls.manager
 
-    def there_is(self, email="jan@example.com", **vals):
-        vals = {"first_name": "Jan", "last_name": "Testowy", "status": "user"} | vals
-        return self.sim.add_contact(email=email, **vals)
-
     def read(self, contact):
         self.ping(contact["id"])
         self.pull()

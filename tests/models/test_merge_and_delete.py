@@ -37,10 +37,6 @@ class MergeDeleteCase(SyncCase):
         self.sim.reset()
         self.sim.add_attribute("email_consent", "boolean")
 
-    def there_is(self, email="jan@example.com", **vals):
-        vals = {"first_name": "Jan", "last_name": "Testowy", "status": "user"} | vals
-        return self.sim.add_contact(email=email, **vals)
-
     def people(self, email="jan@example.com"):
         partners = self.env["res.partner"].with_context(active_test=False)
         return partners.search([("email_normalized", "=", email)])
@@ -50,12 +46,6 @@ class MergeDeleteCase(SyncCase):
         partners = kept.union(*others)
         wizard._merge(partners.ids, kept)
         self.env.invalidate_all()
-
-    def work(self):
-        for _round in range(3):
-            self.make_due()
-            self.push()
-            self.pull()
 
     def stones(self):
         return self.env["usercom.binding"].search(

@@ -62,10 +62,6 @@ class PollCase(SyncCase):
     def people(self, email="jan@example.com"):
         return self.env["res.partner"].search([("email_normalized", "=", email)])
 
-    def there_is(self, email="jan@example.com", **values):
-        named = {"first_name": "Jan", "last_name": "Testowy", "status": "user"} | values
-        return self.sim.add_contact(email=email, **named)
-
 
 class TestLostCalls(PollCase):
     def test_an_edit_whose_call_got_lost_arrives(self):

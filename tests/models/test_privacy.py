@@ -10,8 +10,6 @@ import pytest
 from odoo.addons.usercom_connector.models import usercom_sentence
 from odoo.addons.usercom_connector.sync import converters
 from odoo.exceptions import UserError
-from odoo.modules.registry import Registry
-from odoo.sql_db import close_db
 from odoo.tests.common import HttpCase, JsonRpcException, new_test_user, tagged
 
 from .common import SyncCase
@@ -68,13 +66,8 @@ class TestKeyInTheWrongField(HttpCase):
 
 @pytest.fixture
 def database(databases):
-    name = databases.copy()
-    try:
-        yield Database(name)
-    finally:
-        Registry.delete(name)
-        close_db(name)
-        databases.drop(name)
+    with Database.of(databases) as database:
+        yield database
 
 
 def test_key_is_not_logged_when_somebody_else_writes_the_account(database):

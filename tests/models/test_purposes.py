@@ -11,14 +11,13 @@ from odoo.exceptions import ValidationError
 from odoo.tests import Form
 from odoo.tests.common import tagged
 
-from .common import SyncCase
+from .test_consent import GIVEN, WITHDRAWN, ConsentCase
 
-GIVEN, WITHDRAWN = "given", "withdrawn"
 PHONE, OTHER_PHONE = "+48600700800", "+48600700801"
 
 
 @tagged("post_install", "-at_install")
-class PurposeCase(SyncCase):
+class PurposeCase(ConsentCase):
     """An account in which e-mail, SMS and phone marketing travel."""
 
     travels = ("email_consent", "sms_consent", "phone_consent")
@@ -32,19 +31,19 @@ class PurposeCase(SyncCase):
         self.email, self.sms, self.call = (
             self.env.ref(f"usercom_connector.purpose_{name}") for name in ("email", "sms", "call")
         )
-        self.events = self.env["usercom.consent.event"]
+        self.ledger = self.env["usercom.consent.event"]
         self.env["usercom.stream"].search([]).unlink()  # the survey that the switch asks for
         self.sim.reset_calls()
 
     def say(self, partner, purpose, state, **facts):
-        return self.events._record(partner, purpose, state, **facts)
+        return self.ledger._record(partner, purpose, state, **facts)
 
     def say_there(self, partner, unsubscribed=None, **attributes):
         values = {} if unsubscribed is None else {"unsubscribed": unsubscribed}
         self.sim.edit_contact(int(partner.usercom_id), attributes=attributes, **values)
 
     def states(self, partner):
-        found = self.events._states(partner, self.email + self.sms + self.call)[partner.id]
+        found = self.ledger._states(partner, self.email + self.sms + self.call)[partner.id]
         return {
             self.env["usercom.consent.purpose"].browse(number).channel: state
             for number, state in found.items()
@@ -62,22 +61,8 @@ class PurposeCase(SyncCase):
         there = self.there(partner)
         return Contact.from_json(there | there["attributes"] | {"attributes": None})
 
-    def read(self, partner):
-        self.ping(partner.usercom_id)
-        self.pull()
-
-    def sync(self, partner):
-        for _ in range(3):
-            self.read(partner)
-            self.push()
-        self.assertFalse(self.changes())
-        self.assertFalse(self.pings())
-
     def bodies(self):
         return [call["body"] for call in self.sim.calls() if call["method"] == "PUT"]
-
-    def methods(self):
-        return [call["method"] for call in self.sim.calls()]
 
     def make_linked(self, attributes=None, **vals):
         return super().make_linked(attributes, **({"phone": PHONE} | vals))
@@ -216,7 +201,7 @@ class TestSeveralPurposes(PurposeCase):
         self.assertEqual(self.shown(partner), {"post_consent": True})
         self.say_there(partner, post_consent=False)
         self.sync(partner)
-        self.assertEqual(self.events._states(partner, post)[partner.id][post.id], WITHDRAWN)
+        self.assertEqual(self.ledger._states(partner, post)[partner.id][post.id], WITHDRAWN)
 
     def test_no_of_somebody_else_with_the_number_goes_out(self):
         partner = self.make_linked({"sms_consent": True})
@@ -869,7 +854,7 @@ class TestLateWithdrawals(PurposeCase):
     def late(self, *purposes, **attributes):
         """A contact that withdrew two hours ago, and User.com cannot be reached."""
         partner = self.make_linked(attributes)
-        words = self.events
+        words = self.ledger
         for purpose in purposes:
             words |= self.say(partner, purpose, WITHDRAWN)
         self.recorded_at(words, fields.Datetime.now() - timedelta(hours=2))

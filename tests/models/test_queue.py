@@ -19,10 +19,6 @@ class QueueCase(SyncCase):
         partners = self.env["res.partner"].with_context(active_test=False)
         return partners.search([("email_normalized", "=", email)])
 
-    def there_is(self, email="jan@example.com", **values):
-        named = {"first_name": "Jan", "last_name": "Testowy", "status": "user"} | values
-        return self.sim.add_contact(email=email, **named)
-
 
 class TestBehindAnother(QueueCase):
     """Who has the address of somebody that is being created waits for that, and only so long."""

@@ -21,10 +21,6 @@ class SettleCase(SyncCase):
         cls.env.cr.precommit.run()
         cls.env["usercom.change"].search([]).unlink()
 
-    def there_is(self, email="jan@example.com", **vals):
-        vals = {"first_name": "Jan", "last_name": "Testowy", "status": "user"} | vals
-        return self.sim.add_contact(email=email, **vals)
-
     def read(self, *contacts):
         for contact in contacts:
             self.ping(contact["id"])
@@ -47,12 +43,6 @@ class SettleCase(SyncCase):
         if isinstance(whom, dict):
             return wizard.candidate_ids.filtered(lambda line: line.usercom_id == str(whom["id"]))
         return wizard.candidate_ids.filtered(lambda line: line.partner_res_id == whom.id)
-
-    def work(self, rounds=3):
-        for _round in range(rounds):
-            self.make_due()
-            self.push()
-            self.pull()
 
     def check_quiet(self):
         """Nothing waits, and whatever happens to the two sides now asks nobody again."""

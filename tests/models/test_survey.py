@@ -43,7 +43,7 @@ class SurveyCase(SyncCase):
         self.changes().unlink()
         return partners
 
-    def there_is(self, count=1, prefix="p", **values):
+    def there_are(self, count=1, prefix="p", **values):
         return [
             self.sim.add_contact(
                 email=f"{prefix}{i}@example.com", first_name="Person", last_name=str(i), **values
@@ -64,8 +64,8 @@ class SurveyCase(SyncCase):
 class TestLinking(SurveyCase):
     def test_costs_pages(self):
         partners = self.make_people(300)
-        self.there_is(300)
-        self.there_is(5, prefix="other")
+        self.there_are(300)
+        self.there_are(5, prefix="other")
         self.sim.reset_calls()
         self.account.action_link_existing()
         self.pull()
@@ -81,7 +81,7 @@ class TestLinking(SurveyCase):
     def test_goes_on_where_it_stopped(self):
         self.sim.switch(page_size=2)
         partners = self.make_people(5)
-        self.there_is(5)
+        self.there_are(5)
         self.account.action_link_existing()
         self.sim.fault("502", path="/users/", after=1)
         self.pull()
@@ -95,7 +95,7 @@ class TestLinking(SurveyCase):
 
     def test_what_differs_is_merged(self):
         [partner] = self.make_people(1)
-        [contact] = self.there_is(1, city="Gdynia", country="Poland")
+        [contact] = self.there_are(1, city="Gdynia", country="Poland")
         self.account.action_link_existing()
         self.run_all()
         self.assertEqual(partner.country_id.code, "PL")
@@ -103,7 +103,7 @@ class TestLinking(SurveyCase):
 
     def test_in_doubt_a_person_is_asked(self):
         people = self.make_people(1) | self.make_people(1)
-        self.there_is(1)
+        self.there_are(1)
         self.account.action_link_existing()
         self.pull()
         self.assertFalse(self.bindings())
@@ -112,7 +112,7 @@ class TestLinking(SurveyCase):
 
     def test_stopped_by_hand(self):
         self.make_people(1)
-        self.there_is(1)
+        self.there_are(1)
         self.account.action_link_existing()
         self.account.action_stop_survey()
         self.sim.reset_calls()
@@ -122,7 +122,7 @@ class TestLinking(SurveyCase):
 
     def test_by_a_manager(self):
         partners = self.make_people(1)
-        self.there_is(1)
+        self.there_are(1)
         groups = "base.group_user,usercom_connector.group_usercom_manager"
         manager = new_test_user(self.env, "survey-manager", groups=groups)
         account = self.account.with_user(manager)
@@ -143,7 +143,7 @@ class TestLinking(SurveyCase):
 class TestCreatingInOdoo(SurveyCase):
     def test_who_was_counted_before(self):
         """The number is known from a list that created nobody; then they are created on request."""
-        self.there_is(3)
+        self.there_are(3)
         values = {"account_id": self.account.id, "side": "odoo", "include_existing": True}
         self.account.create_in_odoo = False
         self.assertEqual(self.env["usercom.creation"].create(values).unmatched, 0)
@@ -168,7 +168,7 @@ class TestExport(SurveyCase):
 
     def test_costs_one_call_each(self):
         self.account.create_in_odoo = False
-        self.there_is(10, prefix="other")
+        self.there_are(10, prefix="other")
         self.make_people(250)
         self.sim.reset_calls()
         self.export()
@@ -189,7 +189,7 @@ class TestExport(SurveyCase):
 
     def test_who_is_there_is_linked(self):
         partners = self.make_people(10)
-        self.there_is(4)
+        self.there_are(4)
         self.export()
         self.run_all()
         self.assertEqual(len(self.sim.contacts()), 10)
@@ -251,14 +251,14 @@ class TestExport(SurveyCase):
         self.make_people(2)
         self.export()
         self.pull()
-        [visitor] = self.there_is(1, status="visitor")
+        [visitor] = self.there_are(1, status="visitor")
         self.run_all()
         self.assertEqual(len(self.sim.contacts()), 2)
         self.assertIn(str(visitor["id"]), self.bindings().mapped("usercom_id"))
 
     def test_visitors_on_the_list_are_looked_up(self):
         self.make_people(2)
-        self.there_is(2, status="visitor")
+        self.there_are(2, status="visitor")
         self.export()
         self.run_all()
         self.assertEqual(len(self.sim.contacts()), 2)
@@ -308,7 +308,7 @@ class TestExport(SurveyCase):
 
     def test_whose_address_was_edited_since_is_looked_up(self):
         partner = self.make_people(1)
-        self.there_is(1, prefix="other")
+        self.there_are(1, prefix="other")
         self.account.create_in_odoo = False
         self.export()
         self.pull()
@@ -322,7 +322,7 @@ class TestExport(SurveyCase):
         """A next page that is not there is taken for the end: then who is missing is looked up."""
         self.sim.switch(page_size=2)
         self.make_people(6)
-        self.there_is(4)
+        self.there_are(4)
         self.export()
         self.sim.fault("404", path="/users/", after=1)
         self.run_all()
@@ -333,7 +333,7 @@ class TestExport(SurveyCase):
 
     def test_a_list_that_is_refused_proves_nothing(self):
         self.make_people(2)
-        self.there_is(1)
+        self.there_are(1)
         self.export()
         self.sim.fault("400", path="/users/")
         self.run_all()
@@ -343,7 +343,7 @@ class TestExport(SurveyCase):
 
     def test_a_list_that_is_stopped_proves_nothing(self):
         self.make_people(2)
-        self.there_is(1)
+        self.there_are(1)
         self.export()
         self.account.action_stop_survey()
         self.run_all()
@@ -354,7 +354,7 @@ class TestExport(SurveyCase):
         self.make_people(2)
         self.export()
         self.pull()
-        self.there_is(1)
+        self.there_are(1)
         self.sim.fault("500", path_regex="search=updated_at", times=None)
         self.run_all(5)
         self.assertEqual(len(self.sim.contacts()), 2)

@@ -19,16 +19,6 @@ class UserIdCase(SyncCase):
         super().setUp()
         self.account.user_id_strategy = self.strategy
 
-    def there_is(self, email="jan@example.com", **vals):
-        vals = {"first_name": "Jan", "last_name": "Testowy", "status": "user"} | vals
-        return self.sim.add_contact(email=email, **vals)
-
-    def work(self):
-        for _round in range(3):
-            self.make_due()
-            self.push()
-            self.pull()
-
     def ids(self, partner):
         return self.binding(partner).custom_id, self.there(partner)["custom_id"]
 

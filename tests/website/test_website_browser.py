@@ -6,6 +6,7 @@ import pytest
 from odoo import Command
 
 from tests.browser.test_browser_widget import WidgetCase
+from tests.support.visitors import link
 
 #: Of a page that is left while one of Odoo's own requests is on its way.
 leaves_early = pytest.mark.expected_log("TypeError: Failed to fetch", optional=True)
@@ -107,17 +108,7 @@ class TestWebsiteInBrowser(WidgetCase):
             widget_website_ids=[Command.set(second.ids)],
         )
         jan = self.make_person("jan")
-        self.env["usercom.binding"].create(
-            {
-                "account_id": other.id,
-                "partner_id": jan.partner_id.id,
-                "usercom_id": "77",
-                "custom_id": "b-jan",
-                "custom_id_there": "b-jan",
-                "state": "linked",
-                "origin": "odoo",
-            }
-        )
+        link(other, jan.partner_id, usercom_id="77", custom_id="b-jan", custom_id_there="b-jan")
         websites = self.env.registry["website"]
         with self.visiting() as visit:
             visit.sign_in("jan")

@@ -7,17 +7,14 @@ from werkzeug.exceptions import Forbidden, NotFound
 
 from ..models.usercom_consent_event import MANAGER
 
+#: How all that stands here is asked for.
+READ = {"type": "http", "auth": "user", "methods": ["GET"], "readonly": True}
+
 
 class UsercomConsents(http.Controller):
     """The proof for one person and the export of the ledger, for administrators of User.com."""
 
-    @http.route(
-        "/usercom/consents/proof/<int:partner_id>",
-        type="http",
-        auth="user",
-        methods=["GET"],
-        readonly=True,
-    )
+    @http.route("/usercom/consents/proof/<int:partner_id>", **READ)
     def proof(self, partner_id):
         proof = self._proof(partner_id)
         labels = request.env["usercom.consent.event"].fields_get(["state", "source"], ["selection"])
@@ -33,22 +30,14 @@ class UsercomConsents(http.Controller):
             headers={"Cache-Control": "no-store"},
         )
 
-    @http.route(
-        "/usercom/consents/proof/<int:partner_id>/json",
-        type="http",
-        auth="user",
-        methods=["GET"],
-        readonly=True,
-    )
+    @http.route("/usercom/consents/proof/<int:partner_id>/json", **READ)
     def proof_json(self, partner_id):
         return request.make_response(
             json.dumps(self._proof(partner_id), ensure_ascii=False, indent=2),
             headers=self._file("application/json", f"consents-{partner_id}.json"),
         )
 
-    @http.route(
-        "/usercom/consents/export", type="http", auth="user", methods=["GET"], readonly=True
-    )
+    @http.route("/usercom/consents/export", **READ)
     def export(self):
         self._require_manager()
         database, uid = request.db, request.env.uid

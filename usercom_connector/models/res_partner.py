@@ -8,7 +8,7 @@ from odoo.fields import Domain
 from ..sync import consent, converters, mapping, values
 from ..sync.pacing import EDIT
 from .usercom_binding import AWAKE
-from .usercom_consent_purpose import ADDRESSES
+from .usercom_consent_purpose import ADDRESSES, STATES
 from .usercom_consent_standing import HINDERED, NEVER, OPEN
 
 #: Editing one of these may change whether, and where, the contact takes part at all. What is mapped
@@ -60,11 +60,7 @@ class ResPartner(models.Model):
         "Needs Attention", compute="_compute_usercom", groups="base.group_user"
     )
     usercom_email_consent = fields.Selection(
-        [
-            (consent.GIVEN, "Given"),
-            (consent.WITHDRAWN, "Withdrawn"),
-            (consent.PENDING, "Waits for confirmation"),
-        ],
+        STATES,
         "E-mail Consent",
         compute="_compute_usercom_email_consent",
         inverse="_inverse_usercom_email_consent",

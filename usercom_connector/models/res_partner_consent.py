@@ -17,7 +17,7 @@ PURPOSE_LISTS = {
 class ResPartner(models.Model):
     """What the contact's form, card and list show of consents."""
 
-    _inherit = "res.partner"  # pylint: disable=consider-merging-classes-inherited
+    _inherit = "res.partner"
 
     usercom_consent_lines = fields.Json(
         "Consents", compute="_compute_usercom_consent_lines", groups="base.group_user"

@@ -3,6 +3,8 @@ from odoo.exceptions import UserError
 
 from ..sync import consent
 from ..sync.pacing import CONSENT, EDIT
+from .usercom_consent_purpose import STATES
+from .usercom_consent_standing import NEVER
 
 #: What an attribute of User.com shows.
 SHOWN = {True: "yes", False: "no", None: "blank"}
@@ -33,12 +35,7 @@ class UsercomConsentDrift(models.Model):
         readonly=True,
     )
     state = fields.Selection(
-        [
-            (consent.GIVEN, "Given"),
-            (consent.WITHDRAWN, "Withdrawn"),
-            (consent.PENDING, "Waits for confirmation"),
-            ("never", "Never asked"),
-        ],
+        [*STATES, (NEVER, "Never asked")],
         "In Odoo",
         required=True,
         readonly=True,
@@ -241,7 +238,7 @@ class UsercomConsentDrift(models.Model):
                     continue
                 vals = {
                     "kind": "drift",
-                    "state": state or "never",
+                    "state": state or NEVER,
                     "event_id": event.id if event else False,
                     "usercom_value": SHOWN[word],
                 }

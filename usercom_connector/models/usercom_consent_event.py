@@ -12,7 +12,7 @@ from odoo.tools.mail import email_normalize
 
 from ..sync import consent
 from ..sync.pacing import CONSENT, EDIT
-from .usercom_consent_purpose import ADDRESSES, BLACKLISTS
+from .usercom_consent_purpose import ADDRESSES, BLACKLISTS, STATES
 
 #: What the digest of an event is about. The person and the address stand outside it, so that a
 #: merge may point to another contact and an erasure may blank them, and the proof stays. A fact
@@ -63,9 +63,7 @@ class UsercomConsentEvent(models.Model):
     )
     state = fields.Selection(
         [
-            (consent.GIVEN, "Given"),
-            (consent.WITHDRAWN, "Withdrawn"),
-            (consent.PENDING, "Waits for confirmation"),
+            *STATES,
             (consent.BLOCKED, "Blocked"),
             (consent.RELEASED, "No longer blocked"),
         ],

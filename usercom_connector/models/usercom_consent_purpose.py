@@ -1,6 +1,14 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..sync import consent
+
+#: What a person may have said of a purpose.
+STATES = [
+    (consent.GIVEN, "Given"),
+    (consent.WITHDRAWN, "Withdrawn"),
+    (consent.PENDING, "Waits for confirmation"),
+]
 #: Channel to the field of a contact that holds the address which a consent belongs to. Consents of
 #: the other channels belong to the contact itself.
 ADDRESSES = {"email": "email_normalized", "sms": "phone_sanitized", "call": "phone_sanitized"}

@@ -651,39 +651,21 @@ class UsercomMapping(models.Model):
 
         One statement for each queue, however many contacts there are.
         """
-        now = fields.Datetime.now()
+        changes, pings = self.env["usercom.change"], self.env["usercom.ping"]
         if outgoing := self.filtered(lambda line: line.direction != "in"):
-            self.env.cr.execute(
-                SQL(
-                    """
-                    INSERT INTO usercom_change
-                                (account_res_id, partner_res_id, due_at, attempts, priority)
-                    SELECT account_id, partner_id, %s, 0, %s FROM %s
-                    """,
-                    now,
-                    BULK,
-                    outgoing._linked(),
-                )
-            )
-            self.env["usercom.change"]._wake()
+            linked = SQL("SELECT account_id, partner_id FROM %s", outgoing._linked())
+            changes._append_all(linked, BULK)
+            changes._wake()
         # A ping's number is that of a contact: companies are read by no ping.
         if incoming := self.filtered(
             lambda line: line.direction != "out" and line.kind == mapping.CONTACT
         ):
-            self.env.cr.execute(
-                SQL(
-                    """
-                    INSERT INTO usercom_ping
-                                (account_res_id, lookup, value, due_at, attempts, priority)
-                    SELECT account_id, 'id', usercom_id, %s, 0, %s FROM %s
-                       AND usercom_id IS NOT NULL
-                    """,
-                    now,
-                    BULK,
-                    incoming._linked(),
-                )
+            linked = SQL(
+                "SELECT account_id, 'id', usercom_id FROM %s AND usercom_id IS NOT NULL",
+                incoming._linked(),
             )
-            self.env["usercom.ping"]._wake()
+            pings._append_all(linked, BULK)
+            pings._wake()
         into_companies = self.filtered(
             lambda line: line.direction != "out" and line.kind == mapping.COMPANY
         )

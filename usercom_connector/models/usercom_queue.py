@@ -258,6 +258,26 @@ class UsercomQueue(models.AbstractModel):
         raise NotImplementedError
 
     @api.model
+    def _append_all(self, subjects, priority):
+        """Insert a row, due now, for each subject of a query: one statement, however many.
+
+        :param subjects: SQL that selects the account's number and the columns of ``_subject``.
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO %s (account_res_id, %s, due_at, attempts, priority)
+                SELECT subject.*, %s, 0, %s FROM (%s) AS subject
+                """,
+                SQL.identifier(self._table),
+                SQL(", ").join(map(SQL.identifier, self._subject)),
+                fields.Datetime.now(),
+                priority,
+                subjects,
+            )
+        )
+
+    @api.model
     def _claim(self, account, limit=BATCH_SIZE):
         """The next subjects that are due, each with all its rows, those parked included.
 

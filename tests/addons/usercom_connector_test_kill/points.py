@@ -13,6 +13,8 @@ import threading
 
 from odoo.addons.usercom_connector.controllers.usercom_connector import UsercomConnector
 from odoo.addons.usercom_connector.models.usercom_change import UsercomChange
+from odoo.addons.usercom_connector.models.usercom_change_bind import UsercomChange as ChangeBind
+from odoo.addons.usercom_connector.models.usercom_change_record import UsercomChange as ChangeRecord
 from odoo.addons.usercom_connector.models.usercom_listing import UsercomListing
 from odoo.addons.usercom_connector.models.usercom_ping import UsercomPing
 from odoo.addons.usercom_connector.models.usercom_queue import UsercomQueue
@@ -67,10 +69,10 @@ watch(
 # Out.
 watch(UsercomChange, "_plan", "push.plan")
 watch(exchange, "look_up", "push.look_up")
-watch(UsercomChange, "_bind", "push.bind")
+watch(ChangeBind, "_bind", "push.bind")
 watch(exchange, "send", "push.send")
 watch(exchange, "_write", "push.write")
-watch(UsercomChange, "_record", "push.record")
+watch(ChangeRecord, "_record", "push.record")
 watch(UsercomChange, "_process", "push.process")
 # In.
 watch(UsercomPing, "_plan", "pull.plan")

@@ -1,0 +1,126 @@
+from functools import partial
+
+from odoo import api, models
+
+from .. import client
+from ..sync import mapping
+from ..tools import exchange
+from .usercom_binding import Read
+
+
+class UsercomChange(models.Model):
+    """Recording what came of the calls."""
+
+    _inherit = "usercom.change"
+
+    @api.model
+    def _record(self, account, stream, answers, began):
+        """Record what came of the calls, and drop the rows that are settled."""
+        pieces, bindings = [], self.env["usercom.binding"]
+        existing = bindings.browse(job.binding_id for job, _answer in answers).exists()
+        by_id = {binding.id: binding for binding in existing}
+        locked = existing._locked()
+        for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True):
+            binding = by_id.get(job.binding_id, bindings)
+            if answer is None and not job.tried and binding.state == "new":
+                binding.unlink()  # was not even tried: nothing has to be looked for next time
+            elif isinstance(answer, client.Gone):
+                binding._mark_gone()
+                if not binding._is_asleep():
+                    rows._drop()
+            elif rows._settle_failure(account, stream, answer):
+                continue
+            elif binding and binding not in locked:
+                rows._wait(1, "busy")
+            else:
+                pieces.append((rows, binding, job, answer))
+        members = self._in_bulk(pieces, partial(self._record_some, account, began))
+        if any(isinstance(answer, exchange.Sent) for _job, answer in answers):
+            stream._succeeded()
+        return members
+
+    @api.model
+    def _record_some(self, account, began, pieces):
+        bindings = self.env["usercom.binding"].union(*(piece[1] for piece in pieces))
+        snapshots = bindings._snapshots(account)
+        owners = bindings._by_usercom_id(
+            account,
+            [(job.kind, s.usercom_id) for _r, _b, job, s in pieces if isinstance(s, exchange.Sent)],
+        )
+        reads, settled, pushed, done = [], [], [], self.browse()
+        for rows, binding, job, sent in pieces:
+            owner = isinstance(sent, exchange.Sent) and owners.get((job.kind, sent.usercom_id))
+            outcome = rows._settle_without_base(binding, job, sent, owner or binding)
+            if outcome is not None:
+                done += outcome
+                continue
+            pushed += [(binding, sent)]
+            if not binding._record_sent(job, sent, snapshots[binding.id]):
+                rows._wait(0, "busy")
+                continue
+            if sent.lowered:
+                partner = binding.partner_id
+                purposes = self.env["usercom.consent.purpose"].browse(sent.lowered)
+                partner._usercom_keep_withdrawn({(p, p._address_of(partner)) for p in purposes})
+            settled.append((rows, binding, job))
+            if sent.contact is None:
+                binding.synced_at = began
+            else:
+                moved = frozenset(sent.outgoing)
+                before = [(sent.fresh, job.seen)] if sent.fresh else []
+                before += [(contact, {}) for contact in sent.joined]
+                reads.append(Read(binding, sent.contact, began, moved, before))
+        lowered = any(sent.lowered for _binding, sent in pushed)
+        bindings._absorb(account, reads, None if lowered else snapshots)
+        for binding, sent in pushed:
+            if sent.written:
+                binding.partner_id._usercom_pushed(account, sent.outgoing)
+        done._drop()
+        return self._settle_written(settled, snapshots)
+
+    def _settle_without_base(self, binding, job, sent, owner):
+        """Deal with an answer that moves no base.
+
+        :param owner: the binding of the contact that User.com answered with.
+        :return: those of these rows that are done, ``None`` where it is another answer.
+        """
+        if not binding:
+            return self
+        if isinstance(sent, exchange.Overtaken):
+            if binding.state == "new":
+                binding.unlink()
+            self._wait(0, "busy")  # looked up anew, as if it had never been tried
+        elif job.farewell:
+            if binding.farewell == job.farewell:  # not entered anew meanwhile
+                binding._record_farewell(sent.usercom_id)
+            return self
+        elif not binding.partner_id:
+            # Deleted in Odoo meanwhile. What stays is that it must not come back.
+            binding.write({"usercom_id": sent.usercom_id, "state": "linked"})
+            binding._forget_user_id()
+            return self
+        elif owner != binding:
+            binding.unlink()
+            self._park("taken_there", usercom_id=sent.usercom_id, partner_id=owner.partner_id.id)
+        else:
+            return None
+        return self.browse()
+
+    @api.model
+    def _settle_written(self, settled, snapshots):
+        """Drop the rows of what has been written, unless there is a membership to see to.
+
+        :param settled: list of (rows, binding, job).
+        :return: list of ``companies.MemberJob``.
+        """
+        members, done, created = [], self.browse(), self.env["usercom.binding"]
+        for rows, binding, job in settled:
+            if job.kind == mapping.COMPANY and not job.usercom_id:
+                created += binding
+            if member := binding._member_job(snapshots[binding.id], rows._ids):
+                members.append(member)
+            elif not binding._is_asleep():  # else the company that it has become is still to go
+                done += rows._settled(binding)
+        self._append_people_of(created)
+        done._drop()
+        return members
