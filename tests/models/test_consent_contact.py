@@ -224,6 +224,16 @@ class TestWord(ContactCase):
             field = self.env[model].fields_get(["document"])["document"]
             self.assertIn("no personal data", field["help"])
 
+    def test_a_complaint_withdraws(self):
+        partner = self.partner()
+        with self.assertRaisesRegex(ValidationError, "no consent"):
+            self.word(partner, source="complaint").action_record()
+        self.assertFalse(partner.usercom_consent_event_ids)
+        self.word(partner, WITHDRAWN, source="complaint").action_record()
+        self.assertEqual(partner.usercom_email_consent, WITHDRAWN)
+        [line] = [line for line in partner.usercom_consent_lines if line["id"] == self.email.id]
+        self.assertIn("Complaint, recorded by", line["whence"])
+
     def test_not_in_the_future(self):
         word = self.word(self.partner(), happened_at=fields.Datetime.now() + timedelta(hours=1))
         with self.assertRaisesRegex(ValidationError, "future"):

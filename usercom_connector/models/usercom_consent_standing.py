@@ -15,7 +15,7 @@ BLACKLISTS = {
     "phone_sanitized": ("phone.blacklist", "number"),
 }
 #: Sources of events that somebody who works here has recorded for the person.
-BY_COLLEAGUES = ("odoo", "paper", "phone", "person", "email", "import")
+BY_COLLEAGUES = ("odoo", "paper", "phone", "person", "email", "complaint", "import")
 ICONS = {
     "email": "fa-envelope-o",
     "sms": "fa-commenting-o",

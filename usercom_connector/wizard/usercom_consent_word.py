@@ -25,6 +25,7 @@ class UsercomConsentWord(models.TransientModel):
             ("phone", "By phone"),
             ("person", "In person"),
             ("email", "By e-mail"),
+            ("complaint", "Complaint"),
         ],
         "How",
         required=True,
@@ -101,6 +102,10 @@ class UsercomConsentWord(models.TransientModel):
         if self.happened_at > now:
             raise ValidationError(
                 self.env._("Nobody can have said this in the future. Enter when it was said.")
+            )
+        if self.source == "complaint" and self.state == consent.GIVEN:
+            raise ValidationError(
+                self.env._("A complaint is no consent. Choose how the person gave it.")
             )
         if self.purpose_id.channel in ADDRESSES and not self.address:
             raise ValidationError(
