@@ -109,6 +109,4 @@ class TestBrowserAccountOnPhone(BrowserCase):
             {"name": "Jan Probny", "email": "jan@example.com", "phone": "+48600100200"}
         )
         action = "usercom_connector.usercom_account_action"
-        self.start_tour(
-            f"/odoo/action-{action}/{account.id}", "usercom_phone_try", login="admin"
-        )
+        self.start_tour(f"/odoo/action-{action}/{account.id}", "usercom_phone_try", login="admin")

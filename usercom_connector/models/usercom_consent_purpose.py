@@ -32,7 +32,7 @@ class UsercomConsentPurpose(models.Model):
     double_opt_in = fields.Boolean(
         "Double Opt-In",
         help="A consent that comes from a form counts only when the person has confirmed it. Until "
-        "then it is pending, which is sent as nothing."
+        "then it is pending, which is sent as nothing.",
     )
     feeds_blacklist = fields.Boolean(
         "Withdrawal Puts on the Blacklist",
