@@ -100,3 +100,13 @@ class TestBrowserAccountOnPhone(BrowserCase):
         self.start_tour(
             f"/odoo/action-{action}/{account.id}", "usercom_phone_account", login="admin"
         )
+
+    def test_trial_fits(self):
+        account = self.make_account()
+        self.sim.reset()
+        self.sim.add_contact(email="jan@example.com", city="Hel", status="user")
+        self.env["res.partner"].create(
+            {"name": "Jan Probny", "email": "jan@example.com", "phone": "+48600100200"}
+        )
+        action = "usercom_connector.usercom_account_action"
+        self.start_tour(f"/odoo/action-{action}/{account.id}", "usercom_phone_try", login="admin")

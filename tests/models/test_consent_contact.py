@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from freezegun import freeze_time
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from lxml import etree
 from odoo import fields
 from odoo.addons.usercom_connector.sync import consent
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import Form
 from odoo.tests.common import TransactionCase, new_test_user, tagged
+from odoo.tools.safe_eval import safe_eval
 
 GIVEN, WITHDRAWN, PENDING = "given", "withdrawn", "pending"
 STANDINGS = ["open", "hindered", "pending", "withdrawn", "never"]
@@ -271,6 +273,15 @@ class TestWord(ContactCase):
         with self.assertRaises(AccessError):
             self.word(partner).action_record()
         self.assertFalse(partner.usercom_consent_event_ids)
+
+    def test_every_filter_of_the_history_is_for_salespeople(self):
+        events = self.env["usercom.consent.event"].with_user(self.sales)
+        filters = etree.fromstring(events.get_view(view_type="search")["arch"]).findall("filter")
+        domains = {each.get("name"): each.get("domain") for each in filters if each.get("domain")}
+        self.assertIn("given", domains)
+        for name, domain in domains.items():
+            with self.subTest(filter=name):
+                events.search(safe_eval(domain))
 
     def test_history_has_everything_that_counts(self):
         partner, other = self.partner(), self.partner()

@@ -90,6 +90,10 @@ class TestSeals(LedgerCase):
         self.assertEqual(second.previous_id, first)
         self.assertEqual(self.check(), [])
         self.assertEqual(self.seals.action_verify()["params"]["type"], "success")
+        seal = self.seals.search([], limit=1)
+        opened = seal.action_open_events()
+        self.assertEqual(opened["display_name"], seal.display_name)
+        self.assertEqual(self.events.search_count(opened["domain"]), seal.event_count)
 
     def test_by_the_scheduled_action(self):
         self.patch(usercom_consent_seal, "SEALED_TOGETHER", 2)

@@ -41,7 +41,7 @@ class UsercomAttribute(models.Model):
     name = fields.Char(required=True, readonly=True)
     name_std = fields.Char("Key", required=True, readonly=True)
     value_type = fields.Char("Type", required=True, readonly=True)
-    choices = fields.Json(readonly=True)
+    choices = fields.Json("Stored Choices", readonly=True)
     choice_list = fields.Char("Choices", compute="_compute_choice_list")
     multiple = fields.Boolean("Several Choices", readonly=True)
     limit = fields.Integer(

@@ -30,7 +30,8 @@ class UsercomConsentDrift(models.Model):
         "usercom.consent.purpose", required=True, ondelete="cascade", readonly=True
     )
     kind = fields.Selection(
-        [("drift", "Differs"), ("meeting", "Disagreed when they first met")],
+        [("drift", "By comparing"), ("meeting", "On first linking")],
+        "Found",
         required=True,
         readonly=True,
     )

@@ -38,16 +38,17 @@ class UsercomConsentPurpose(models.Model):
         default="email",
     )
     double_opt_in = fields.Boolean(
+        "Double Opt-In",
         help="A consent that comes from a form counts only when the person has confirmed it, by "
-        "the link in a message that is sent then. Until then it is pending, and sent as nothing."
+        "the link in a message that is sent then. Until then it is pending, and sent as nothing.",
     )
     feeds_blacklist = fields.Boolean(
-        "Withdrawn: Onto the Blacklist",
+        "Withdrawal Puts on the Blacklist",
         help="Who withdraws is put onto Odoo's blacklist of e-mail addresses or phone numbers, "
         "with the reason.",
     )
     fed_by_blacklist = fields.Boolean(
-        "On the Blacklist: Withdrawn",
+        "Being Blacklisted Withdraws",
         help="Whoever is put onto Odoo's blacklist has withdrawn this consent. Being taken off it "
         "is no consent.",
     )

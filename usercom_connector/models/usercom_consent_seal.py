@@ -304,7 +304,9 @@ class UsercomConsentSeal(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "usercom_connector.usercom_consent_event_action"
         )
-        return {**action, "domain": [("seal_ids", "=", self.id)], "name": self.display_name}
+        name = self.display_name
+        domain = [("seal_ids", "=", self.id)]
+        return {**action, "domain": domain, "name": name, "display_name": name}
 
     # === EXPORT === #
 

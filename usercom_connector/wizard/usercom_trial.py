@@ -226,7 +226,7 @@ class UsercomTrialLine(models.TransientModel):
 
     trial_id = fields.Many2one("usercom.trial", required=True, index=True, ondelete="cascade")
     field_name = fields.Char("Field", readonly=True)
-    attribute = fields.Char("In User.com Called", readonly=True)
+    attribute = fields.Char(readonly=True)
     odoo_value = fields.Text("In Odoo", readonly=True)
     usercom_value = fields.Text("In User.com", readonly=True)
     base_odoo = fields.Text("Last in Odoo", readonly=True)

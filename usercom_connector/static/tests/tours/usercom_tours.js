@@ -338,6 +338,23 @@ registry.category("web_tour.tours").add("usercom_phone_portal", {
     steps: () => [{ trigger: "[data-state=never]:contains(Yes, write to me.)" }, noOverflow()],
 });
 
+registry.category("web_tour.tours").add("usercom_phone_try", {
+    steps: () => [
+        { trigger: ".o_form_view .nav-link:contains(What Travels)", run: "click" },
+        { trigger: "button.o_usercom_try", run: "click" },
+        { trigger: ".modal [name=partner_id] input", run: "click" },
+        { trigger: ".modal .o_kanban_record:contains(Jan Probny)", run: "click" },
+        { trigger: ".modal button[name=action_try]", run: "click" },
+        {
+            trigger: ".modal .o_kanban_record:contains(City):contains(Would be written):contains(Hel)",
+        },
+        {
+            trigger: ".modal .o_kanban_record:contains(Phone):contains(Would be sent):contains(+48600100200)",
+        },
+        noOverflow(),
+    ],
+});
+
 registry.category("web_tour.tours").add("usercom_phone_account", {
     steps: () => [
         { trigger: ".o_form_view .o_usercom_headers" },
