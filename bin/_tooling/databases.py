@@ -126,6 +126,9 @@ class Databases:
         self._create(unfinished, origin)
         log = self.runtime.folder / f"{name.removeprefix(PREFIX + '_')}.log"
         install(self.runtime, unfinished, modules, log)
+        ours = {folder.name for folder in (ADDON, *GLUE)}
+        if ours.issuperset(modules) and (warnings := warnings_in(log)):
+            raise Problem(f"Installing {', '.join(modules)} warns: {warnings[0]} (all of it: {log}).")
         self._execute(SQL("ALTER DATABASE {} RENAME TO {}"), unfinished, name)
         with contextlib.suppress(FileNotFoundError):
             files_of(self.runtime, unfinished).rename(files_of(self.runtime, name))
@@ -305,6 +308,12 @@ def content_digest(folder: Path) -> str:
             seed.update(f"{file.relative_to(folder)}\0".encode())
             seed.update(hashlib.sha256(file.read_bytes()).digest())
     return seed.hexdigest()
+
+
+def warnings_in(log: Path) -> list[str]:
+    """Return what Odoo warned of, or worse, in a log."""
+    found = re.findall(r"^\S+ \S+ \d+ (?:WARNING|ERROR|CRITICAL) \S+ (.*)", log.read_text(), re.M)
+    return [warning.rstrip(".") for warning in found]
 
 
 def _last_error(log: Path) -> str:

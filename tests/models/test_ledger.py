@@ -79,6 +79,10 @@ class LedgerCase(TransactionCase):
 
 
 class TestSeals(LedgerCase):
+    def test_a_word_is_called_by_its_purpose_and_state(self):
+        event = self.record(self.contact(), purpose=self.email)
+        self.assertEqual(event.display_name, f"{self.email.name}: Given")
+
     def test_holds(self):
         events = self.some()
         self.assertEqual(self.check(), [])

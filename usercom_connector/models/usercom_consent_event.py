@@ -148,6 +148,14 @@ class UsercomConsentEvent(models.Model):
 
     # === FIELDS === #
 
+    @api.depends("purpose_id.name", "state")
+    @api.depends_context("lang")
+    def _compute_display_name(self):
+        states = dict(self._fields["state"]._description_selection(self.env))
+        for event in self:
+            state = states.get(event.state, "")
+            event.display_name = f"{event.purpose_id.display_name}: {state}"
+
     @api.depends("address")
     @api.depends_context("uid", "allowed_company_ids")
     def _compute_is_met(self):
