@@ -128,7 +128,9 @@ class Databases:
         install(self.runtime, unfinished, modules, log)
         ours = {folder.name for folder in (ADDON, *GLUE)}
         if ours.issuperset(modules) and (warnings := warnings_in(log)):
-            raise Problem(f"Installing {', '.join(modules)} warns: {warnings[0]} (all of it: {log}).")
+            raise Problem(
+                f"Installing {', '.join(modules)} warns: {warnings[0]} (all of it: {log})."
+            )
         self._execute(SQL("ALTER DATABASE {} RENAME TO {}"), unfinished, name)
         with contextlib.suppress(FileNotFoundError):
             files_of(self.runtime, unfinished).rename(files_of(self.runtime, name))
