@@ -95,6 +95,13 @@ class TestTrial(CompanyCase):
         self.assertEqual(call["body"], sent)
         self.assertEqual(jan.name, "Johann Testowy")
 
+    def test_says_that_there_is_nothing_to_do(self):
+        jan = self.make_linked(city="Hel")
+        self.changes().unlink()
+        self.assertIn("nothing would be sent or written", self.trial(jan).status)
+        jan.city = "Sopot"
+        self.assertNotIn("nothing would be sent", self.trial(jan).status)
+
     def test_a_removal_and_a_question(self):
         jan = self.make_linked(city="Hel", phone="+48600100200")
         line = self.account.contact_mapping_ids.filtered(lambda line: line.odoo_field == "city")

@@ -555,6 +555,10 @@ class UsercomSentence(models.AbstractModel):
         return self.env._("Deleted in User.com, so nothing travels.")
 
     @api.model
+    def _say_trial_in_step(self, **args):
+        return self.env._("Both sides are in step: nothing would be sent or written.")
+
+    @api.model
     def _say_trial_first_meeting(self, usercom_id="", **args):
         return self.env._(
             "User.com's number %(number)s is taken for the same one. The two would be linked, and "

@@ -84,6 +84,8 @@ class UsercomTrial(models.TransientModel):
         notices = [*snapshot.notices, *incoming]
         notices += [notice for notice in binding.notices or () if notice[0] in NOT_TAKEN]
         notices += [("conflict", {"attribute": name}) for name in merged.asked]
+        if contact and may_meet and not (body or vals or notices):
+            status.append(sentence._of("trial_in_step"))
         self.write(
             {
                 "status": "\n".join(filter(None, status)),
