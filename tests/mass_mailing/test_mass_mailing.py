@@ -134,6 +134,17 @@ class TestLists(MailingCase):
         ola = self.env["res.partner"].create({"name": "Ola", "email": "ola@example.com"})
         self.assertEqual(self.state(partner=ola), WITHDRAWN)
 
+    def test_who_comes_onto_a_list_by_its_contacts(self):
+        """Which core writes past the subscriptions, as in an import."""
+        self.say(WITHDRAWN)
+        contacts = self.contact.create({"email": JAN, "list_ids": self.newsletter.ids})
+        contacts |= self.contact.create({"email": JAN})
+        contacts[-1:].list_ids = self.newsletter
+        contacts |= self.contact.create({"email": JAN})
+        self.newsletter.contact_ids = contacts
+        self.env.invalidate_all()
+        self.assertEqual(contacts.subscription_ids.mapped("opt_out"), [True] * 3)
+
     def test_a_list_that_gets_a_purpose(self):
         out = self.subscribe(self.plain, opt_out=True)
         other = self.env["mailing.contact"].create(
