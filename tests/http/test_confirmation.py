@@ -191,6 +191,17 @@ class TestConfirmation(HttpCase):
         self.assertEqual(self.said().address, OLA)
         self.assertFalse(self.ola.usercom_email_consent)
 
+    def test_the_contact_was_merged_meanwhile(self):
+        """Its words point to the one that is kept."""
+        other = self.ola.copy({"email": OLA})
+        self.wait()
+        self.env["base.partner.merge.automatic.wizard"]._merge((self.ola | other).ids, other)
+        self.click(self.link())
+        self.assertEqual(self.said().partner_id, other)
+        self.assertEqual(other.usercom_email_consent, "given")
+        self.click(self.link())
+        self.assertEqual(len(self.said()), 1)
+
     def test_one_message_however_much_was_asked(self):
         news = self.email.copy({"name": "News"})
         other = self.ola.copy({"email": OLA})
@@ -260,7 +271,7 @@ class TestConfirmation(HttpCase):
 
     def test_a_broken_template_costs_no_form(self):
         template = self.env.ref("usercom_connector.mail_template_consent_confirmation")
-        template.body_html = '<p t-out="object.nonsense"/>'
+        template.body_html = '<p t-out="int(object.address)"/>'
         with self.assertLogs("odoo.addons.usercom_connector", "ERROR") as logged:
             self.wait()
             template.unlink()
