@@ -122,6 +122,17 @@ class TestLists(MailingCase):
         self.say("pending", partner=self.partner.copy({"email": JAN}))
         self.assertFalse(subscription.opt_out)
 
+    def test_a_reason_given_for_what_waits_is_no_withdrawal(self):
+        """Core writes it onto all that was opted out when somebody leaves a list."""
+        subscription = self.subscribe(self.newsletter)
+        self.say("pending", source="website")
+        reason = self.env["mailing.subscription.optout"].create({"name": "Too many"})
+        subscription.opt_out_reason_id = reason
+        self.assertEqual(subscription.opt_out_reason_id, reason)
+        self.assertFalse(self.said(WITHDRAWN))
+        self.say(GIVEN, source="confirmation")
+        self.assertFalse(subscription.opt_out)
+
     def test_a_form_opts_nobody_out_who_was_there_before_it(self):
         subscription = self.subscribe(self.newsletter)
         self.env.flush_all()

@@ -3,7 +3,8 @@ from odoo.addons.usercom_connector.sync import consent
 from odoo.http import request
 
 #: Fields whose change says something about a consent; core reads the last two as opting out.
-DECIDING = {"contact_id", "list_id", "opt_out", "opt_out_datetime", "opt_out_reason_id"}
+REASON = "opt_out_reason_id"
+DECIDING = {"contact_id", "list_id", "opt_out", "opt_out_datetime", REASON}
 
 
 class MailingSubscription(models.Model):
@@ -31,8 +32,14 @@ class MailingSubscription(models.Model):
         return subscriptions
 
     def write(self, vals):
-        if not DECIDING & vals.keys():
+        deciding = DECIDING & vals.keys()
+        # A reason alone is none for being opted out by us: core writes it onto whatever was opted
+        # out within the last minutes.
+        held = self.filtered("usercom_opted_out") if deciding == {REASON} else self.browse()
+        if not deciding or held == self:
             return super().write(vals)
+        if held:
+            return held.write(vals) and (self - held).write(vals)
         out = self.filtered("opt_out")
         result = super().write({"usercom_opted_out": False, **vals})
         out.filtered(lambda sub: not sub.opt_out)._usercom_opted_in()
