@@ -59,40 +59,34 @@ class UsercomConsentConfirmation(models.AbstractModel):
     @api.model
     def _send(self, address, asked):
         """Put the message into Odoo's queue. A template that is broken or gone costs no form."""
-        template = "usercom_connector.mail_template_consent_confirmation"
-        template = self.env.ref(template, raise_if_not_found=False)
         try:
-            if not template:
-                raise UserError("no template")
             with self.env.cr.savepoint():
+                template = self.env.ref("usercom_connector.mail_template_consent_confirmation")
                 # sudo: as in _ask
-                mail_id = (
-                    template.sudo()
-                    .with_context(
-                        usercom_link=self._link(asked),
-                        usercom_events=self._shown(asked),
-                        usercom_lang=self._lang(asked[:1]),
-                    )
-                    .send_mail(
-                        asked[:1].id,
-                        email_values={
-                            # To the very address, whatever becomes of the contact or of the
-                            # template, and tied to no record: whoever may read the record could
-                            # read the message, and confirm in the person's place.
-                            "email_to": address,
-                            "email_cc": False,
-                            "recipient_ids": [],
-                            "partner_ids": [],
-                            "model": False,
-                            "res_id": False,
-                        },
-                    )
+                template = template.sudo().with_context(
+                    usercom_link=self._link(asked),
+                    usercom_events=self._shown(asked),
+                    usercom_lang=self._lang(asked[:1]),
+                )
+                mail_id = template.send_mail(
+                    asked[:1].id,
+                    email_values={
+                        # To the very address, whatever becomes of the contact or of the template,
+                        # and tied to no record: whoever may read the record could read the
+                        # message, and confirm in the person's place.
+                        "email_to": address,
+                        "email_cc": False,
+                        "recipient_ids": [],
+                        "partner_ids": [],
+                        "model": False,
+                        "res_id": False,
+                    },
                 )
                 # Whoever made the request may read what it has made: not the link.
                 self.env["mail.mail"].sudo().browse(mail_id).body = False
-        except UserError:  # whose text may hold what the template has read
+        except (UserError, ValueError):  # their text may hold what the template has read
             _logger.error(
-                "No message asks to confirm consent event %s: its e-mail template is broken or gone.",
+                "No message asks to confirm consent event %s: its template is broken or gone.",
                 asked[:1].id,
             )
 
