@@ -180,7 +180,9 @@ class TestConfirmation(HttpCase):
     def test_whoever_was_erased_confirms_nothing(self):
         self.wait()
         link = self.link()
+        self.mails().copy({"body_html": "Another message"})
         self.events._erase(self.ola)
+        self.assertEqual(self.mails().mapped("body_html"), ["Another message"])
         self.assertIn("not valid any more", self.click(link).text)
         self.assertFalse(self.said())
 

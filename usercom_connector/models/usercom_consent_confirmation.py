@@ -91,6 +91,13 @@ class UsercomConsentConfirmation(models.AbstractModel):
             )
 
     @api.model
+    def _forget(self, addresses):
+        """Take back what was not sent, or could not be, to addresses of somebody who is erased."""
+        # sudo: as in _ask
+        mails = self.env["mail.mail"].sudo()
+        mails.search([("email_to", "in", list(addresses)), ("body_html", "like", PAGE)]).unlink()
+
+    @api.model
     def _lang(self, event):
         """The language of the text that was read, or of the contact, if there still is such one."""
         known = dict(self.env["res.lang"].get_installed())

@@ -516,6 +516,8 @@ class UsercomConsentEvent(models.Model):
         # Also at addresses that the contacts no longer have.
         mine = self.sudo().search([("partner_id", "in", partners.ids)])  # sudo: as _record
         there = mine._partners_there() - partners
+        alone = set(mine.mapped("address")) - {*there.mapped("email_normalized"), False}
+        self.env["usercom.consent.confirmation"]._forget(alone)
         self.flush_model()
         users = self.env["res.users"].sudo().with_context(active_test=False)  # sudo: as _record
         users = users.search([("partner_id", "in", partners.ids)])
