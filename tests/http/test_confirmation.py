@@ -6,7 +6,7 @@ from freezegun import freeze_time
 from lxml import html
 from odoo import fields
 from odoo.http import Request
-from odoo.tests.common import HttpCase, tagged
+from odoo.tests.common import HttpCase, new_test_user, tagged
 
 OLA = "ola@example.com"
 FORM = "https://shop.example/contactus"
@@ -66,6 +66,28 @@ class TestConfirmation(HttpCase):
         triggers = self.env["ir.cron.trigger"].search_count([("cron_id", "=", trigger.id)])
         self.assertEqual(triggers, before + 1)
         self.assertEqual(self.ola.usercom_email_consent, "pending")
+
+    def test_no_colleague_can_confirm_for_the_person(self):
+        """Who may read the event, or has filled in the form, gets to see no link."""
+        template = self.env.ref("usercom_connector.mail_template_consent_confirmation")
+        template.email_cc = "sales@example.com"
+        sales, clerk = (
+            new_test_user(self.env, login, groups="base.group_user,base.group_partner_manager")
+            for login in ("sales", "clerk")
+        )
+        events = self.events.with_user(clerk)
+        event = events._record(self.ola, self.email, "pending", **self.facts)
+        [mail] = self.mails()
+        self.assertIn("/usercom/consents/confirm/", mail.body_html)
+        for user in (sales, clerk, self.env.ref("base.public_user")):
+            with self.subTest(user.login):
+                messages = self.env["mail.message"].with_user(user).search([])
+                messages |= messages.browse(mail.mail_message_id.id)
+                for message in messages.filtered(lambda each: each.has_access("read")):
+                    self.assertNotIn("/usercom/consents/confirm/", message.body or "")
+                self.assertFalse(self.env["mail.mail"].with_user(user).has_access("read"))
+        self.assertTrue(event.with_user(sales).has_access("read"))
+        self.assertFalse(mail.email_cc)
 
     def test_opening_the_link_says_nothing_and_the_button_does(self):
         self.wait()
@@ -136,10 +158,31 @@ class TestConfirmation(HttpCase):
             self.wait()
         self.assertIn("your answer is recorded", self.click(self.link()).text)
 
+    def test_a_number_that_is_of_another_word_by_now(self):
+        """The database was restored from a copy, and the link is of after the copy."""
+        other = self.ola.copy({"email": "other@example.com"})
+        first, second = self.wait(), self.wait(other)
+        link = self.link()
+        self.env.cr.execute("DELETE FROM usercom_consent_event WHERE id = %s", [first.id])
+        self.env.cr.execute(
+            "UPDATE usercom_consent_event SET id = %s WHERE id = %s", [first.id, second.id]
+        )
+        self.env.invalidate_all()
+        self.assertIn("not valid any more", self.click(link).text)
+        self.assertFalse(self.said())
+
+    def test_a_link_is_of_what_waits(self):
+        event = self.events._record(self.ola, self.email, "withdrawn")
+        link = self.env["usercom.consent.confirmation"]._link(event).partition("/usercom/")[2]
+        self.click(f"/usercom/{link}")
+        self.assertFalse(self.said())
+
     def test_whoever_was_erased_confirms_nothing(self):
         self.wait()
         link = self.link()
+        self.mails().copy({"body_html": "Another message"})
         self.events._erase(self.ola)
+        self.assertEqual(self.mails().mapped("body_html"), ["Another message"])
         self.assertIn("not valid any more", self.click(link).text)
         self.assertFalse(self.said())
 
@@ -149,6 +192,17 @@ class TestConfirmation(HttpCase):
         self.click(self.link())
         self.assertEqual(self.said().address, OLA)
         self.assertFalse(self.ola.usercom_email_consent)
+
+    def test_the_contact_was_merged_meanwhile(self):
+        """Its words point to the one that is kept."""
+        other = self.ola.copy({"email": OLA})
+        self.wait()
+        self.env["base.partner.merge.automatic.wizard"]._merge((self.ola | other).ids, other)
+        self.click(self.link())
+        self.assertEqual(self.said().partner_id, other)
+        self.assertEqual(other.usercom_email_consent, "given")
+        self.click(self.link())
+        self.assertEqual(len(self.said()), 1)
 
     def test_one_message_however_much_was_asked(self):
         news = self.email.copy({"name": "News"})
@@ -169,6 +223,23 @@ class TestConfirmation(HttpCase):
         self.assertEqual(len(page.xpath("//section[contains(@class, 'card')]")), 2)
         self.click(self.link(mail))
         self.assertEqual(len(self.said()), 4)
+
+    def test_the_page_shows_what_its_button_is_about(self):
+        news = self.email.copy({"name": "News"})
+        self.events.create(
+            [
+                self.events._word(self.ola, purpose, "pending", source="website")
+                for purpose in (self.email, news)
+            ]
+        )
+        link = self.link()
+        self.events._record(self.ola, news, "given", "portal")
+        self.events._record(self.ola, news, "withdrawn", "portal")
+        [shown] = html.fromstring(self.url_open(link).text).xpath("//section//h5")
+        self.assertEqual(shown.text, self.email.name)
+        [shown] = html.fromstring(self.click(link).text).xpath("//section//h5")
+        self.assertEqual(shown.text, self.email.name)
+        self.assertEqual(self.said()[-1:].purpose_id, self.email)
 
     def test_who_has_agreed_already_is_not_asked(self):
         self.events._record(self.ola, self.email, "given")
@@ -192,6 +263,25 @@ class TestConfirmation(HttpCase):
         text = self.text.copy({"lang": "pl_PL", "text": "Tak, piszcie."})
         self.wait(text_id=text.id)
         self.assertEqual(self.mails().subject, "Potwierdź")
+
+    def test_in_a_language_that_is_none_any_more(self):
+        self.env["res.lang"]._activate_lang("pl_PL")
+        text = self.text.copy({"lang": "pl_PL", "text": "Tak, piszcie."})
+        self.env["res.lang"].search([("code", "=", "pl_PL")]).active = False
+        self.wait(text_id=text.id)
+        self.assertIn("Tak, piszcie.", self.mails().body_html)
+
+    def test_a_broken_template_costs_no_form(self):
+        template = self.env.ref("usercom_connector.mail_template_consent_confirmation")
+        template.body_html = '<p t-out="int(object.address)"/>'
+        with self.assertLogs("odoo.addons.usercom_connector", "ERROR") as logged:
+            self.wait()
+            template.unlink()
+            self.wait()
+        self.assertEqual(len(logged.output), 2)
+        self.assertNotIn(OLA, str(logged.output))
+        self.assertEqual(len(self.said("pending")), 2)
+        self.assertFalse(self.mails())
 
     def test_what_wants_no_message(self):
         sms = self.env.ref("usercom_connector.purpose_sms")

@@ -122,6 +122,25 @@ class TestLists(MailingCase):
         self.say("pending", partner=self.partner.copy({"email": JAN}))
         self.assertFalse(subscription.opt_out)
 
+    def test_a_reason_given_for_what_waits_is_no_withdrawal(self):
+        """Core writes it onto all that was opted out when somebody leaves a list."""
+        subscription = self.subscribe(self.newsletter)
+        self.say("pending", source="website")
+        reason = self.env["mailing.subscription.optout"].create({"name": "Too many"})
+        subscription.opt_out_reason_id = reason
+        self.assertEqual(subscription.opt_out_reason_id, reason)
+        self.assertFalse(self.said(WITHDRAWN))
+        self.say(GIVEN, source="confirmation")
+        self.assertFalse(subscription.opt_out)
+
+    def test_a_form_opts_nobody_out_who_was_there_before_it(self):
+        subscription = self.subscribe(self.newsletter)
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE mailing_subscription SET write_date = '2026-01-01'")
+        self.env.invalidate_all()
+        self.say("pending", source="website")
+        self.assertFalse(subscription.opt_out)
+
     def test_nobody_is_opted_in_whose_address_says_no(self):
         subscription = self.subscribe(self.newsletter)
         self.say(WITHDRAWN, partner=self.partner.copy({"email": JAN}))
@@ -133,6 +152,17 @@ class TestLists(MailingCase):
         self.subscribe(self.newsletter).opt_out = True
         ola = self.env["res.partner"].create({"name": "Ola", "email": "ola@example.com"})
         self.assertEqual(self.state(partner=ola), WITHDRAWN)
+
+    def test_who_comes_onto_a_list_by_its_contacts(self):
+        """Which core writes past the subscriptions, as in an import."""
+        self.say(WITHDRAWN)
+        contacts = self.contact.create({"email": JAN, "list_ids": self.newsletter.ids})
+        contacts |= self.contact.create({"email": JAN})
+        contacts[-1:].list_ids = self.newsletter
+        contacts |= self.contact.create({"email": JAN})
+        self.newsletter.contact_ids = contacts
+        self.env.invalidate_all()
+        self.assertEqual(contacts.subscription_ids.mapped("opt_out"), [True] * 3)
 
     def test_a_list_that_gets_a_purpose(self):
         out = self.subscribe(self.plain, opt_out=True)
@@ -296,6 +326,28 @@ class TestPages(MailingCase, HttpCase):
         self.choose(self.newsletter)
         self.assertEqual(self.state(), WITHDRAWN)
         self.assertTrue(all(self.contact.subscription_ids.mapped("opt_out")))
+
+    def test_double_opt_in_where_several_have_the_address(self):
+        self.partner.copy({"email": JAN})
+        self.news.double_opt_in = True
+        self.choose(self.newsletter)
+        self.assertTrue(self.contact.subscription_ids.opt_out)
+        self.env["usercom.consent.confirmation"]._confirm(self.said("pending"))
+        self.assertFalse(self.contact.subscription_ids.opt_out)
+
+    def test_one_message_for_all_lists_that_are_chosen(self):
+        purposes = self.news.create(
+            [{"name": f"P{i}", "channel": "email", "double_opt_in": True} for i in range(5)]
+        )
+        lists = self.newsletter.create(
+            [
+                {"name": purpose.name, "usercom_purpose_id": purpose.id, "is_public": True}
+                for purpose in purposes
+            ]
+        )
+        self.choose(lists)
+        self.assertEqual(self.said("pending").purpose_id, purposes)
+        self.assertEqual(len(self.env["mail.mail"].search([("email_to", "=", JAN)])), 1)
 
     def test_choosing_lists_where_several_have_the_address(self):
         self.partner.copy({"email": JAN})

@@ -139,6 +139,20 @@ class TestSeveralPurposes(PurposeCase):
         self.assertEqual(self.shown(partner), {})
         self.assertEqual(self.states(partner), {"sms": "pending"})
 
+    def test_what_was_confirmed_goes(self):
+        partner = self.make_linked()
+        waiting = self.say(partner, self.email, "pending", source="website")
+        self.push()
+        self.assertEqual(self.shown(partner), {})
+        self.env["usercom.consent.confirmation"]._confirm(waiting)
+        self.push()
+        self.assertEqual(self.shown(partner), {"email_consent": True})
+        self.say_there(partner, email_consent=False)
+        self.sync(partner)
+        self.env["usercom.consent.confirmation"]._confirm(waiting)
+        self.sync(partner)
+        self.assertEqual(self.shown(partner)["email_consent"], False)
+
     def test_what_is_off_travels_nowhere(self):
         self.lines.filtered(lambda line: line.name == "phone_consent").active = False
         partner = self.make_linked()

@@ -231,6 +231,16 @@ class TestForms(WebsiteCase):
         for address in ("ola@example.com", "jan@example.com"):
             self.assertEqual(len(self.messages(address)), 1)
 
+    def test_over_a_yes_that_wants_to_be_confirmed(self):
+        """A stranger's entry makes it no newer: a "no" from before it may come in yet."""
+        self.ask_for_consents()
+        self.purpose.double_opt_in = True
+        self.jan.partner_id.usercom_email_consent = "given"
+        self.send(**self.tick(), email_from="jan@example.com")
+        self.assertEqual(self.events("jan@example.com")[-1].state, "pending")
+        self.assertEqual(self.jan.partner_id.usercom_email_consent, "given")
+        self.assertFalse(self.messages("jan@example.com"))
+
     def test_confirmed_by_one_message_for_all_that_was_asked(self):
         other = self.purpose.copy({"name": "Other", "double_opt_in": True})
         text = self.text.copy({"purpose_id": other.id})
@@ -296,6 +306,59 @@ class TestNewsletter(WebsiteCase):
         self.assertFalse(subscription.opt_out)
         self.assertEqual(self.call("subscribe", value="ola@example.com")["toast_type"], "success")
         self.assertFalse(subscription.opt_out)
+
+    def test_who_is_on_the_list_stays_there(self):
+        """Whoever enters their address."""
+        self.authenticate(None, None)
+        self.purpose.double_opt_in = True
+        self.list.usercom_purpose_id = self.purpose
+        contact = self.env["mailing.contact"].create(
+            {"email": "ola@example.com", "list_ids": self.list.ids}
+        )
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE mailing_subscription SET write_date = '2026-01-01'")
+        self.env.invalidate_all()
+        self.call("is_subscriber")
+        self.call("subscribe", value="ola@example.com")
+        self.assertEqual(self.events("ola@example.com").state, "pending")
+        self.assertFalse(contact.subscription_ids.opt_out)
+
+    def test_a_list_wants_to_be_confirmed_whatever_was_shown(self):
+        self.authenticate(None, None)
+        self.website.usercom_newsletter_purpose_ids = False
+        self.list.usercom_purpose_id = self.purpose
+        self.purpose.double_opt_in = True
+        answer = self.call("subscribe", value="ola@example.com")
+        self.assertIn("confirm", answer["toast_content"])
+        self.assertTrue(self.list.subscription_ids.opt_out)
+        [event] = self.events("ola@example.com")
+        self.assertEqual((event.state, event.source), ("pending", "mailing"))
+        self.assertEqual(len(self.messages("ola@example.com")), 1)
+        self.env["usercom.consent.confirmation"]._confirm(event)
+        self.assertFalse(self.list.subscription_ids.opt_out)
+
+    def test_by_a_form_of_the_website(self):
+        self.authenticate(None, None)
+        self.list.usercom_purpose_id = self.purpose
+        self.purpose.double_opt_in = True
+        token = Request.csrf_token(self)
+        form = {"email": "ola@example.com", "list_ids": str(self.list.id), "csrf_token": token}
+        answer = self.url_open("/website/form/mailing.contact", data=form)
+        self.assertTrue(answer.json()["id"], answer.text)
+        self.assertTrue(self.list.subscription_ids.opt_out)
+        self.assertEqual(len(self.messages("ola@example.com")), 1)
+
+    def test_a_visitor_is_not_told_what_became_of_an_address(self):
+        self.list.usercom_purpose_id = self.purpose
+        self.jan.partner_id.usercom_email_consent = "given"
+        self.jan.partner_id.usercom_email_consent = "withdrawn"
+        answers = []
+        for address in ("jan@example.com", "ola@example.com"):
+            self.authenticate(None, None)
+            self.call("is_subscriber")
+            self.call("subscribe", value=address)
+            answers.append(self.call("is_subscriber") | {"value": None})
+        self.assertEqual(*answers)
 
     def test_nothing_shown_is_nothing_agreed_to(self):
         self.authenticate(None, None)

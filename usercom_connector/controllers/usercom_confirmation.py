@@ -21,12 +21,15 @@ class UsercomConfirmation(http.Controller):
         """What is to be confirmed, word by word, with a button. Opening it changes nothing."""
         confirmation = request.env["usercom.consent.confirmation"]
         asked = confirmation._asked(token)
+        is_open = confirmation._open(asked)
+        is_given = confirmation._given(asked)
         answer = request.render(
             "usercom_connector.consent_confirmation",
             {
-                "asked": confirmation._shown(asked),
-                "is_open": bool(confirmation._open(asked)),
-                "is_given": bool(confirmation._given(asked)),
+                # What the button is about, or what it was about.
+                "asked": confirmation._shown(is_open or is_given),
+                "is_open": bool(is_open),
+                "is_given": bool(is_given),
                 "company": request.env.company.sudo(),
             },
         )

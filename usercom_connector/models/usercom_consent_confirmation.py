@@ -1,6 +1,8 @@
+import logging
 from datetime import timedelta
 
 from odoo import api, models
+from odoo.exceptions import UserError
 from odoo.tools.misc import hash_sign, verify_hash_signed
 
 from ..sync import consent
@@ -9,8 +11,12 @@ PAGE = "/usercom/consents/confirm"
 SCOPE = "usercom_consent_confirmation"
 #: So long the link in a message is good.
 VALID = timedelta(days=7)
+#: So much of the address's hash a link tells.
+HASH_LENGTH = 16
 #: Anybody can enter somebody's address into a form: no more messages than these go there in a day.
 MESSAGES_A_DAY = 3
+
+_logger = logging.getLogger(__name__)
 
 
 class UsercomConsentConfirmation(models.AbstractModel):
@@ -44,18 +50,59 @@ class UsercomConsentConfirmation(models.AbstractModel):
         waiting -= self._given(waiting)
         if not waiting:
             return
-        template = self.env.ref("usercom_connector.mail_template_consent_confirmation").sudo()
         for address, asked in waiting.grouped("address").items():
             if self._messages_today(address) <= MESSAGES_A_DAY:
-                # To the very address, whatever becomes of the contact or of the template.
-                template.with_context(
-                    usercom_link=self._link(asked), usercom_events=self._shown(asked)
-                ).send_mail(
-                    asked[:1].id,
-                    email_values={"email_to": address, "recipient_ids": [], "partner_ids": []},
-                )
+                self._send(address, asked)
         # The message is sent once this is committed, and not at the next turn of Odoo's queue.
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
+
+    @api.model
+    def _send(self, address, asked):
+        """Put the message into Odoo's queue. A template that is broken or gone costs no form."""
+        try:
+            with self.env.cr.savepoint():
+                template = self.env.ref("usercom_connector.mail_template_consent_confirmation")
+                # sudo: as in _ask
+                template = template.sudo().with_context(
+                    usercom_link=self._link(asked),
+                    usercom_events=self._shown(asked),
+                    usercom_lang=self._lang(asked[:1]),
+                )
+                mail_id = template.send_mail(
+                    asked[:1].id,
+                    email_values={
+                        # To the very address, whatever becomes of the contact or of the template,
+                        # and tied to no record: whoever may read the record could read the
+                        # message, and confirm in the person's place.
+                        "email_to": address,
+                        "email_cc": False,
+                        "recipient_ids": [],
+                        "partner_ids": [],
+                        "model": False,
+                        "res_id": False,
+                    },
+                )
+                # Whoever made the request may read what it has made: not the link.
+                self.env["mail.mail"].sudo().browse(mail_id).body = False
+        except (UserError, ValueError):  # their text may hold what the template has read
+            _logger.error(
+                "No message asks to confirm consent event %s: its template is broken or gone.",
+                asked[:1].id,
+            )
+
+    @api.model
+    def _forget(self, addresses):
+        """Take back what was not sent, or could not be, to addresses of somebody who is erased."""
+        # sudo: as in _ask
+        mails = self.env["mail.mail"].sudo()
+        mails.search([("email_to", "in", list(addresses)), ("body_html", "like", PAGE)]).unlink()
+
+    @api.model
+    def _lang(self, event):
+        """The language of the text that was read, or of the contact, if there still is such one."""
+        known = dict(self.env["res.lang"].get_installed())
+        langs = (event.text_id.lang, event.partner_id.lang)
+        return next((lang for lang in langs if lang in known), False)
 
     @api.model
     def _messages_today(self, address):
@@ -75,7 +122,8 @@ class UsercomConsentConfirmation(models.AbstractModel):
     @api.model
     def _link(self, events):
         # sudo: the database's secret signs
-        token = hash_sign(self.sudo().env, SCOPE, events.ids, expiration=VALID)
+        what = [events.ids, events[:1].address_hash[:HASH_LENGTH]]
+        token = hash_sign(self.sudo().env, SCOPE, what, expiration=VALID)
         return f"{self._base_url()}{PAGE}/{token}"
 
     @api.model
@@ -94,15 +142,23 @@ class UsercomConsentConfirmation(models.AbstractModel):
     @api.model
     def _asked(self, token):
         """The words that a link is about: none where it is not ours or too old, and none of whom
-        was erased since.
+        was erased since. In a database that was restored a number may be of another word by now.
         """
         try:
             # sudo: as in _link; the signature says that whoever has the link may see these
-            ids = verify_hash_signed(self.sudo().env, SCOPE, token)
+            what = verify_hash_signed(self.sudo().env, SCOPE, token)
         except ValueError:
-            ids = None
-        events = self.env["usercom.consent.event"].sudo().browse(ids or ()).exists()
-        return events.filtered(lambda event: event.address and event.purpose_id.active)
+            what = None
+        ids, address_hash = what or ((), None)
+        events = self.env["usercom.consent.event"].sudo().browse(ids).exists()
+        return events.filtered(
+            lambda event: (
+                event.state == consent.PENDING
+                and event.address
+                and event.address_hash[:HASH_LENGTH] == address_hash
+                and event.purpose_id.active
+            )
+        )
 
     @api.model
     def _open(self, asked):

@@ -455,18 +455,20 @@ class UsercomConsentEvent(models.Model):
     def _states_there(self, addresses, purposes):
         """(purpose id, address) to the states of all contacts there, or of whoever gets it.
 
-        Only where anything was said.
+        Only where anything was said. What waits there without a contact, because several have the
+        address, waits beside them.
         """
         # sudo: a "no" counts, whoever may see the contact.
         events = self.sudo()
         owners = events._owners(addresses, purposes)
-        return {
-            (purpose_id, address): {
-                self._heard(words, partner_id)
-                for partner_id in owners[purpose_id].get(address, [False])
-            }
-            for (purpose_id, address), words in events._said(set(addresses), purposes).items()
-        }
+        found = {}
+        for (purpose_id, address), words in events._said(set(addresses), purposes).items():
+            there = owners[purpose_id].get(address, [False])
+            states = {self._heard(words, partner_id) for partner_id in there}
+            if self._heard(words, False) == consent.PENDING:
+                states.add(consent.PENDING)
+            found[purpose_id, address] = states
+        return found
 
     @api.model
     def _owners(self, addresses, purposes):
@@ -558,6 +560,8 @@ class UsercomConsentEvent(models.Model):
         # Also at addresses that the contacts no longer have.
         mine = self.sudo().search([("partner_id", "in", partners.ids)])  # sudo: as _record
         there = mine._partners_there() - partners
+        alone = set(mine.mapped("address")) - {*there.mapped("email_normalized"), False}
+        self.env["usercom.consent.confirmation"]._forget(alone)
         self.flush_model()
         users = self.env["res.users"].sudo().with_context(active_test=False)  # sudo: as _record
         users = users.search([("partner_id", "in", partners.ids)])

@@ -16,11 +16,15 @@ class MailingList(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         lists = super().create(vals_list)
+        lists.invalidate_recordset(["subscription_ids"])
         lists.subscription_ids._usercom_settle()
         return lists
 
     def write(self, vals):
         result = super().write(vals)
+        if "contact_ids" in vals:
+            self.invalidate_recordset(["subscription_ids"])  # core writes past them
+            self.subscription_ids.filtered(lambda sub: not sub.opt_out)._usercom_settle()
         if vals.get("usercom_purpose_id"):
             self.subscription_ids._usercom_settle()
         return result

@@ -1,8 +1,10 @@
 from odoo import api, fields, models
 from odoo.addons.usercom_connector.sync import consent
+from odoo.http import request
 
 #: Fields whose change says something about a consent; core reads the last two as opting out.
-DECIDING = {"contact_id", "list_id", "opt_out", "opt_out_datetime", "opt_out_reason_id"}
+REASON = "opt_out_reason_id"
+DECIDING = {"contact_id", "list_id", "opt_out", "opt_out_datetime", REASON}
 
 
 class MailingSubscription(models.Model):
@@ -30,8 +32,14 @@ class MailingSubscription(models.Model):
         return subscriptions
 
     def write(self, vals):
-        if not DECIDING & vals.keys():
+        deciding = DECIDING & vals.keys()
+        # A reason alone is none for being opted out by us: core writes it onto whatever was opted
+        # out within the last minutes.
+        held = self.filtered("usercom_opted_out") if deciding == {REASON} else self.browse()
+        if not deciding or held == self:
             return super().write(vals)
+        if held:
+            return held.write(vals) and (self - held).write(vals)
         out = self.filtered("opt_out")
         result = super().write({"usercom_opted_out": False, **vals})
         out.filtered(lambda sub: not sub.opt_out)._usercom_opted_in()
@@ -57,26 +65,52 @@ class MailingSubscription(models.Model):
         # sudo: nobody creates events directly; a visitor says so of the own address.
         events = self.env["usercom.consent.event"].sudo()
         chosen = self.filtered(lambda sub: not sub.opt_out)
+        words = []
         for purpose, addresses in chosen._usercom_addresses().items():
             owners = events._owners(addresses, purpose)[purpose.id]
             state = consent.PENDING if purpose.double_opt_in else consent.GIVEN
-            events.create(
-                [
-                    {
-                        # Which of several contacts it was is not known: then it counts for none.
-                        "partner_id": len(owners.get(address, ())) == 1 and owners[address][0],
-                        "address": address,
-                        "purpose_id": purpose.id,
-                        "state": state,
-                        "happened_at": consent.moment(),
-                        "source": "mailing",
-                        "user_id": self.env.uid,
-                        "document": f"{page} ({subscriptions.list_id[:1].name})",
-                        **events._evidence(),
-                    }
-                    for address, subscriptions in addresses.items()
-                ]
-            )
+            words += [
+                {
+                    # Which of several contacts it was is not known: then it counts for none.
+                    "partner_id": len(owners.get(address, ())) == 1 and owners[address][0],
+                    "address": address,
+                    "purpose_id": purpose.id,
+                    "state": state,
+                    "happened_at": consent.moment(),
+                    "source": "mailing",
+                    "user_id": self.env.uid,
+                    "document": f"{page} ({subscriptions.list_id[:1].name})",
+                    **events._evidence(),
+                }
+                for address, subscriptions in addresses.items()
+            ]
+        if words:
+            events.create(words)  # all at once: what has to be confirmed is so by one message
+
+    def _usercom_wait(self):
+        """Have those confirmed that a visitor has chosen just now where nothing else was asked.
+
+        A list that wants a double opt-in wants it of every form.
+        """
+        events = self.env["usercom.consent.event"]
+        chosen = self._usercom_just_now().filtered(
+            lambda sub: not sub.opt_out and sub.list_id.usercom_purpose_id.double_opt_in
+        )
+        open_ = self.browse()
+        for purpose, addresses in chosen._usercom_addresses().items():
+            states = events._states_there(addresses, purpose)
+            for address, subscriptions in addresses.items():
+                if consent.GIVEN not in states.get((purpose.id, address), ()):
+                    open_ |= subscriptions
+        page = (request.httprequest.referrer or "").partition("?")[0]
+        open_.with_context(usercom_form=page or request.httprequest.path)._usercom_opted_in()
+
+    def _usercom_just_now(self):
+        """Those that were opted in, or otherwise changed, by what is under way."""
+        # Of those that came by the lists of a contact core writes no date.
+        return self.filtered(
+            lambda sub: (sub.write_date or sub.contact_id.create_date) >= self.env.cr.now()
+        )
 
     def _usercom_settle(self, *, dated=True):
         """Withdraw what was opted out of, and opt out what was withdrawn.
@@ -126,7 +160,8 @@ class MailingSubscription(models.Model):
     def _usercom_follow(self, events):
         """Carry new words on to the lists of their purpose.
 
-        A withdrawal opts out, as does a consent until it is confirmed; a consent opts those in
+        A withdrawal opts out. So does a consent until it is confirmed, but only of what came with
+        it: anybody may enter the address of somebody who is on the list. A consent opts those in
         that these have opted out, if nobody with the address says no.
         """
         said = events.filtered(
@@ -154,6 +189,8 @@ class MailingSubscription(models.Model):
             again = nobody.union(*(addresses.get(key, nobody) for key in given - refused))
             if again := again.filtered("usercom_opted_out"):
                 again.write({"opt_out": False})
-            out = nobody.union(*(addresses[key] for key in refused))
+            no = {address for _id, address in events._refused(addresses, purpose)}
+            out = nobody.union(*(addresses[key] for key in no))
+            out |= nobody.union(*(addresses[key] for key in refused - no))._usercom_just_now()
             if out := out.filtered(lambda sub: not sub.opt_out):
                 out.write({"opt_out": True, "usercom_opted_out": True})

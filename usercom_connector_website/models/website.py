@@ -47,7 +47,7 @@ class Website(models.Model):
 
         What is not asked for here counts for nothing; an older text than the latest one does.
         Whoever fills in a form may enter any address: over a "no", and where the purpose wants it,
-        the word waits for its confirmation.
+        the word waits for its confirmation. One that waits changes nothing where it is given.
         """
         address = email_normalize(address or "")
         # sudo: visitors may read neither purposes nor contacts; they are told nothing of them.
@@ -70,7 +70,7 @@ class Website(models.Model):
         for text in asked:
             for partner in partners:
                 before = states[partner.id][text.purpose_id.id]
-                is_sure = partner == self.env.user.partner_id or before == consent.GIVEN
+                is_sure = partner == self.env.user.partner_id
                 waits = text.purpose_id.double_opt_in or before == consent.WITHDRAWN
                 state = consent.PENDING if waits and not is_sure else consent.GIVEN
                 facts["text_id"] = text.id

@@ -1,1 +1,1 @@
-from . import newsletter
+from . import form, newsletter
