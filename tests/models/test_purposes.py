@@ -298,6 +298,69 @@ class TestWordsInBetween(PurposeCase):
         self.read(partner)
         self.assertEqual(self.states(partner), {"sms": WITHDRAWN})
 
+    def while_under_way(self, act):
+        """Push, and do something after the push was planned and before it calls."""
+        look_up = self.registry["usercom.change"]._bind_unknown
+
+        def overtaken(change, *args):
+            act()
+            return look_up(change, *args)
+
+        with patch.object(self.registry["usercom.change"], "_bind_unknown", overtaken):
+            self.push()
+
+    def test_a_read_while_our_yes_is_on_its_way_makes_no_no_of_the_old_one(self):
+        partner = self.make_linked({"email_consent": False})
+        self.read(partner)
+        [old] = partner.usercom_consent_event_ids
+        self.say(partner, self.email, GIVEN)
+        self.while_under_way(lambda: self.read(partner))
+        self.make_due()
+        self.sync(partner)
+        self.assertEqual(self.states(partner), {"email": GIVEN})
+        self.assertEqual(self.shown(partner), {"email_consent": True})
+        self.assertEqual((partner.usercom_consent_event_ids - old).mapped("source"), ["odoo"])
+
+    def test_a_read_of_our_own_yes_before_it_is_recorded_tells_nothing(self):
+        partner = self.make_linked()
+        self.say(partner, self.email, GIVEN)
+        record = self.registry["usercom.change"]._record
+
+        def overtaken(change, *args):
+            self.read(partner)
+            return record(change, *args)
+
+        with patch.object(self.registry["usercom.change"], "_record", overtaken):
+            self.push()
+        self.make_due()
+        self.sync(partner)
+        self.assertEqual(partner.usercom_consent_event_ids.mapped("source"), ["odoo"])
+
+    def test_a_no_there_of_another_contact_while_a_read_is_under_way(self):
+        partner = self.make_linked({"sms_consent": False})
+        other = self.make_linked(name="Ola", email="ola@example.com")
+        self.say(other, self.sms, GIVEN)
+        self.push()
+        binding = self.binding(partner)
+        began = moment()
+        contact = self.contact_there(partner)
+        self.say_there(partner, sms_consent=True)
+        self.say_there(other, sms_consent=False)
+        reads = [Read(binding, contact, began)]
+        reads.append(Read(self.binding(other), self.contact_there(other), began))
+        self.env["usercom.binding"]._absorb(self.account, reads)
+        self.read(partner)
+        self.assertEqual(self.states(partner), {"sms": WITHDRAWN})
+
+    def test_a_yes_that_comes_after_the_answer_is_dated_by_the_answer(self):
+        partner = self.make_linked({"sms_consent": False})
+        contact = self.contact_there(partner)
+        since = moment()
+        self.say_there(partner, sms_consent=True)
+        self.binding(partner)._absorb(self.account, [Read(self.binding(partner), contact, since)])
+        self.read(partner)
+        self.assertLess(partner.usercom_consent_event_ids[:1].happened_at, since + NEXT_MOMENT)
+
 
 class TestUnsubscribed(PurposeCase):
     """The one e-mail switch of User.com, which an automation may couple with an attribute."""

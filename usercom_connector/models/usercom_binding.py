@@ -736,7 +736,8 @@ class UsercomBinding(models.Model):
 
         If the answer is lost, User.com may hold the one or the other.
         """
-        base_odoo = (self.base_odoo or {}) | dict.fromkeys(job.outgoing, merge.UNANSWERED)
+        sent = [*job.outgoing, *job.consents]
+        base_odoo = (self.base_odoo or {}) | dict.fromkeys(sent, merge.UNANSWERED)
         base_usercom = dict(self.base_usercom or {})
         for rule in job.leading:
             if rule.attribute in job.consents:
@@ -755,7 +756,11 @@ class UsercomBinding(models.Model):
         """
         self.ensure_one()
         settles = self.revision == job.revision
-        base_odoo = (self.base_odoo or {}) | sent.outgoing
+        base_odoo = {
+            name: value
+            for name, value in (self.base_odoo or {}).items()
+            if name not in job.consents
+        } | sent.outgoing
         base_usercom = {
             name: value
             for name, value in (self.base_usercom or {}).items()
@@ -863,6 +868,11 @@ class UsercomBinding(models.Model):
         """Whether a call is under way that writes to this contact, or its answer was lost."""
         return merge.UNANSWERED in (self.base_odoo or {}).values()
 
+    def _is_saying(self):
+        """Whether this call writes a consent: of that a read shows the time before it or after."""
+        base = self.base_odoo or {}
+        return any(base.get(r.attribute) == merge.UNANSWERED for r in self._consent_rules())
+
     def _is_shown_by(self, contact, rules, context):
         """Whether this shows the contact as the base has it, so that there is nothing to record.
 
@@ -925,12 +935,12 @@ class UsercomBinding(models.Model):
         :param snapshots: what the contacts hold now, by binding id, where the caller has that.
         :raises BusyError: when a user's save holds a contact; nothing is written then.
         """
-        now = consent.moment()
         bindings = self.browse(read.binding.id for read in reads)
         partners = bindings.partner_id
         if snapshots is None:
             snapshots = bindings._snapshots(account)
-        said_at = self._last_words(partners, min((read.began for read in reads), default=now))
+        since = min((read.began for read in reads), default=consent.moment())
+        said_at = self._last_words(partners, since)
         merges = []
         for read in reads:
             binding, snapshot = read.binding, snapshots[read.binding.id]
@@ -947,7 +957,7 @@ class UsercomBinding(models.Model):
         events = [
             event
             for read, merged, _notices in merges
-            for event in read.binding._consent_events(read, merged, now, snapshots[read.binding.id])
+            for event in read.binding._consent_events(read, merged, snapshots[read.binding.id])
         ]
         if events:
             touched |= self.env["usercom.consent.event"].create(events).partner_id
@@ -964,7 +974,7 @@ class UsercomBinding(models.Model):
             said = said_at.get(binding.partner_id.id)
             is_said = bool(said and said >= read.began)
             binding._move_bases(read, merged, after[binding.id])
-            binding.synced_at = read.began if is_said else now
+            binding.synced_at = read.began if is_said else read.contact.read_at
             binding._set_notices("in", notices)
             snapshot = after[binding.id]
             if binding.missed == snapshot.takes_part:
@@ -1068,7 +1078,7 @@ class UsercomBinding(models.Model):
                 said[partner.id] = max(times)
         return said
 
-    def _consent_events(self, read, merged, now, snapshot):
+    def _consent_events(self, read, merged, snapshot):
         """Note the consents that a read shows in the base.
 
         :return: list of values of the events it tells of, as far as they are news.
@@ -1079,10 +1089,12 @@ class UsercomBinding(models.Model):
             read.contact.get,
             merged.base_usercom,
             last_read_at=self.synced_at,
-            now=now,
+            now=read.contact.read_at,
             only_no=not snapshot.takes_part,
         )
         merged.base_usercom |= words
+        for rule in rules:
+            merged.base_odoo.pop(rule.attribute, None)  # what was on its way, if it was
         addresses = {rule.purpose: rule.address for rule in rules}
         if not self.synced_at:
             self._note_disagreements(news, snapshot)
@@ -1104,7 +1116,8 @@ class UsercomBinding(models.Model):
                 attribute = addresses[purpose_id]
                 address = attribute and self._address_there(before, attribute, snapshot)
                 if address or not attribute:
-                    events.append(self._event_vals(purpose_id, consent.WITHDRAWN, now, address))
+                    at = before.read_at
+                    events.append(self._event_vals(purpose_id, consent.WITHDRAWN, at, address))
         return list({(vals["purpose_id"], vals["address"]): vals for vals in events[::-1]}.values())
 
     def _event_vals(self, purpose_id, state, at, address):
