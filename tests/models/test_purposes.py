@@ -1,5 +1,6 @@
 """Consents of several purposes: each in an attribute of its own, and "unsubscribed" beside them."""
 
+from contextlib import suppress
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -598,6 +599,30 @@ class TestAddresses(PurposeCase):
         self.assertEqual(self.states(partner), {})
         self.assertEqual(self.shown(partner), {"sms_consent": False})
 
+    def test_consent_left_behind_by_a_call_that_never_came_is_taken_back_by_the_next(self):
+        partner = self.make_linked({"sms_consent": True})
+        self.sim.edit_contact(int(partner.usercom_id), phone_number=OTHER_PHONE)
+        self.read(partner)
+        self.sim.fault("500", method="PUT", times=1)
+        self.push()
+        self.make_due()
+        self.push()
+        self.assertEqual(self.shown(partner), {"sms_consent": False})
+        self.sync(partner)
+        self.assertEqual(self.states(partner), {})
+
+    def test_yes_that_was_held_back_leaves_no_no(self):
+        partner = self.make_linked({"sms_consent": False})
+        self.sim.edit_contact(int(partner.usercom_id), phone_number=OTHER_PHONE)
+        self.say(partner, self.sms, GIVEN)
+        self.push()
+        self.sync(partner)
+        self.assertEqual((partner.phone, self.states(partner)), ("+48 600 700 801", {}))
+        partner.phone = PHONE
+        self.push()
+        self.assertEqual(self.states(partner), {"sms": GIVEN})
+        self.assertEqual(self.shown(partner), {"sms_consent": True})
+
     def test_number_that_does_not_travel_gives_nothing(self):
         line = self.account.contact_mapping_ids.filtered(lambda line: line.odoo_field == "phone")
         line.active = False
@@ -643,14 +668,46 @@ class TestJoining(PurposeCase):
             self.states(partner), {"email": WITHDRAWN, "sms": WITHDRAWN, "call": WITHDRAWN}
         )
 
+    def holder(self):
+        """Somebody with a profile of their own, at whose address another profile says no."""
+        holder = self.make_linked(name="Ola", email="other@example.com", phone=False)
+        self.say(holder, self.email, GIVEN)
+        self.push()
+        said = {"email_consent": False}
+        return holder, self.sim.add_contact(email="other@example.com", attributes=said)
+
     def test_a_no_of_the_other_one_counts_at_its_address(self):
         partner = self.make_linked()
-        other = self.sim.add_contact(email="other@example.com", attributes={"email_consent": False})
-        holder = self.make_partner(name="Ola", email="other@example.com")
-        self.say(holder, self.email, GIVEN)
+        holder, other = self.holder()
         self.binding(partner)._join([other["id"]])
         self.push()
         self.assertEqual(self.states(holder), {"email": WITHDRAWN})
+
+    def test_a_no_of_the_other_one_counts_also_after_a_crash(self):
+        partner = self.make_linked()
+        holder, other = self.holder()
+        self.binding(partner)._join([other["id"]])
+        crash = patch.object(self.registry["usercom.change"], "_record", side_effect=SystemExit)
+        with suppress(SystemExit), crash:
+            self.push()
+        self.assertEqual(self.states(holder), {"email": WITHDRAWN})
+        self.make_due()
+        self.push()
+        [no] = self.events.search([("address", "=", holder.email), ("state", "=", WITHDRAWN)])
+        self.assertEqual(no.partner_id, partner)
+        self.assertFalse(self.binding(partner).merge_ids)
+
+    def test_no_yes_goes_out_over_a_no_that_the_other_one_shows(self):
+        partner = self.make_linked()
+        self.say_there(partner, unsubscribed=True)
+        self.sync(partner)
+        self.say(partner, self.email, GIVEN)
+        other = self.sim.add_contact(email=partner.email, unsubscribed=True)
+        self.binding(partner)._join([other["id"]])
+        self.push()
+        self.assertNotIn(True, [body.get("email_consent") for body in self.bodies()])
+        self.sync(partner)
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN})
 
     def test_a_yes_that_comes_with_a_merge_stays_below_the_no(self):
         target = self.make_partner(phone=PHONE)

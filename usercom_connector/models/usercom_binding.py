@@ -103,6 +103,10 @@ class UsercomBinding(models.Model):
         readonly=True,
         help="User.com IDs, or User IDs, of the contacts that are to be joined with this one.",
     )
+    merge_met = fields.Json(
+        readonly=True,
+        help="The words of these contacts that are on record: when they are joined, they are gone.",
+    )
     state = fields.Selection(
         [
             ("new", "Being created"),
@@ -408,6 +412,7 @@ class UsercomBinding(models.Model):
                 "origin": "matched",
                 "synced_at": False,
                 "merge_ids": False,
+                "merge_met": False,
                 "revision": self.revision + 1,
             }
         )
@@ -528,6 +533,7 @@ class UsercomBinding(models.Model):
                 "farewell": False,
                 "former_res_id": False,
                 "merge_ids": False,
+                "merge_met": False,
                 "usercom_id": self.usercom_id or number or False,
                 "state": "gone" if was_deleted else self.state,
             }
@@ -540,6 +546,21 @@ class UsercomBinding(models.Model):
         known = {*(self.merge_ids or ()), *map(str, numbers)} - {self.usercom_id}
         self.merge_ids = sorted(known)
         self.partner_id._usercom_enqueue(self.account_id)
+
+    def _meet(self, contacts, met, snapshot):
+        """Take notice of contacts that are about to be joined with this one.
+
+        :param met: their words that are on record already, by their numbers; grows.
+        :return: list of values of events.
+        """
+        rules, found = self._consent_rules(), []
+        for contact in contacts:
+            known = met.get(str(contact.id), {})
+            found += self._words_before([(contact, known)], snapshot)
+            said = {rule.key: rule.word(contact.get(rule.attribute), None) for rule in rules}
+            met[str(contact.id)] = {key: word for key, word in said.items() if word is not None}
+        self.merge_met = met
+        return found
 
     @api.model
     def _is_being_joined(self, account, contact):
@@ -651,6 +672,7 @@ class UsercomBinding(models.Model):
             consent_rules=self._consent_rules(),
             states=snapshot.consents,
             merges=tuple(merges),
+            met=self.merge_met or {},
         )
 
     def _member_job(self, snapshot, row_ids=()):
@@ -734,13 +756,14 @@ class UsercomBinding(models.Model):
     def _note_sending(self, job):
         """Forget the bases of what is going to be written, to be committed before the call.
 
-        If the answer is lost, User.com may hold the one or the other.
+        If the answer is lost, User.com may hold the one or the other. Not those of consents that
+        are taken back: that is done again, and who shows a "yes" until then says nothing new.
         """
         sent = [*job.outgoing, *job.consents]
         base_odoo = (self.base_odoo or {}) | dict.fromkeys(sent, merge.UNANSWERED)
         base_usercom = dict(self.base_usercom or {})
         for rule in job.leading:
-            if rule.attribute in job.consents:
+            if job.consents.get(rule.attribute):
                 base_usercom.pop(rule.key, None)
         vals = {"base_odoo": base_odoo, "base_usercom": base_usercom}
         if True in job.consents.values():
@@ -776,7 +799,7 @@ class UsercomBinding(models.Model):
         refusals = dict(sent.refused)
         if job.merges:
             left = [number for number in self.merge_ids or () if number not in job.merges]
-            vals["merge_ids"] = left or False
+            vals |= {"merge_ids": left or False, "merge_met": False}
         if sent.namesakes:
             refusals[mapping.EMAIL.attribute] = NamesakeThere(sent.namesakes)
         if settles:
@@ -785,6 +808,10 @@ class UsercomBinding(models.Model):
                 base_odoo.pop(name, None)
                 if name in job.bases:
                     base_odoo[name] = job.bases[name]
+            unsent = {
+                r.key for r in job.leading if r.attribute in job.consents
+            } - base_usercom.keys()
+            base_usercom |= {key: job.seen[key] for key in unsent & job.seen.keys()}
             base_usercom |= self._stored(job, sent, snapshot, refusals)
             refused = {
                 name: value
@@ -1096,29 +1123,52 @@ class UsercomBinding(models.Model):
         for rule in rules:
             merged.base_odoo.pop(rule.attribute, None)  # what was on its way, if it was
         addresses = {rule.purpose: rule.address for rule in rules}
+        # After a call that answered without values, what was sent is what is to be expected.
+        seen = (self.base_odoo or {}) | (self.base_usercom or {})
         if not self.synced_at:
             self._note_disagreements(news, snapshot)
         events = []
         for purpose_id, event in news.items():
             attribute = addresses[purpose_id]
-            address = attribute and self._address_there(read.contact, attribute, snapshot)
-            if (attribute and not address) or (event.given and attribute in read.moved):
-                continue
+            if event.given:
+                reads = [] if attribute in read.moved else [(read.contact, {})]
+            else:
+                reads = [(read.contact, seen)]
+                reads += read.before[:1] if attribute in read.moved else []
             state = consent.GIVEN if event.given else consent.WITHDRAWN
-            vals = self._event_vals(purpose_id, state, event.at, address)
-            events.append(vals | {"happened_after": event.after})
-            for before, _seen in read.before[:1] if attribute in read.moved else ():
-                # A "no" to the old address counts for whoever else has that.
-                said_to = self._address_there(before, attribute, snapshot)
-                events.append(events[-1] | {"address": said_to})
-        for before, seen in read.before:
-            for purpose_id in consent.written_over(rules, before.get, seen):
-                attribute = addresses[purpose_id]
-                address = attribute and self._address_there(before, attribute, snapshot)
-                if address or not attribute:
-                    at = before.read_at
-                    events.append(self._event_vals(purpose_id, consent.WITHDRAWN, at, address))
+            for contact, known in reads:
+                for address in self._said_to(contact, known, attribute, snapshot):
+                    vals = self._event_vals(purpose_id, state, event.at, address)
+                    events.append(vals | {"happened_after": event.after})
+        events += self._words_before(read.before, snapshot)
         return list({(vals["purpose_id"], vals["address"]): vals for vals in events[::-1]}.values())
+
+    def _words_before(self, reads, snapshot):
+        """Each "no" that reads right before a write show, and that nobody has heard of yet.
+
+        :param reads: list of (contact in User.com, the last words known by then).
+        :return: list of values of events.
+        """
+        rules = self._consent_rules()
+        addresses = {rule.purpose: rule.address for rule in rules}
+        return [
+            self._event_vals(purpose_id, consent.WITHDRAWN, contact.read_at, address)
+            for contact, seen in reads
+            for purpose_id in consent.written_over(rules, contact.get, seen)
+            for address in self._said_to(contact, seen, addresses[purpose_id], snapshot)
+        ]
+
+    def _said_to(self, contact, seen, attribute, snapshot):
+        """The addresses that a new word of User.com's may belong to, or ``[False]`` for no address.
+
+        :param seen: what was there when it was last looked at: a "no" may have been said before the
+            address was changed, and counts for whoever has the old one.
+        """
+        if not attribute:
+            return [False]
+        found = [self._address_there(contact, attribute, snapshot)]
+        found.append(self._shown_address(seen.get, attribute, snapshot))
+        return list(dict.fromkeys(filter(None, found)))
 
     def _event_vals(self, purpose_id, state, at, address):
         """Values of a word from User.com."""
@@ -1179,12 +1229,21 @@ class UsercomBinding(models.Model):
 
     def _address_there(self, contact, attribute, snapshot):
         """The address that User.com holds, about which a word was said there; else Odoo's."""
+        is_email = attribute == mapping.EMAIL.attribute
+        own = self.partner_id.email_normalized if is_email else self.partner_id.phone_sanitized
+        return self._shown_address(contact.get, attribute, snapshot) or own
+
+    def _shown_address(self, shown, attribute, snapshot):
+        """An address that User.com shows, in the form in which Odoo's is compared.
+
+        :param shown: gives the value of an attribute.
+        """
+        value, context = shown(attribute), snapshot.context
+        if not value or value == merge.UNANSWERED:
+            return None
         if attribute == mapping.EMAIL.attribute:
-            return email_normalize(contact.email) or self.partner_id.email_normalized
-        number, context = contact.get(attribute), snapshot.context
-        return (
-            number and context.phone(number, context.country)
-        ) or self.partner_id.phone_sanitized
+            return email_normalize(value)
+        return context.phone(value, context.country)
 
     def _note_unsent(self, snapshot, refusals=()):
         """Note what of the contact cannot travel to User.com now.
