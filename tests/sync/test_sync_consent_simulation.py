@@ -3,6 +3,13 @@
 What `usercom.change`, `usercom.ping`, `usercom.binding` and the ledger do around the rules is done
 here in plain Python, step by step, with anything in between. Beside it stands what people really
 said and when, which neither side knows in whole: that is what the properties are about.
+
+All words may be said at any time. Those that nobody can know are struck off when that is certain:
+what no value shows between two looks at it (`_hear`), a "no" while our "yes" is being written
+and the address changes as well (`say_there`), and one that was said between the last two reads of
+a profile that is joined with another when the answer is lost (`_lose_job`). Not merged are contacts
+while a call about a "no" that we wrote over still waits (`merge_in_odoo`). A "yes" that was not read
+before the address is changed there may be recorded for the one or the other address (`move_there`).
 """
 
 from dataclasses import dataclass, field, replace
@@ -969,6 +976,18 @@ def all_is_heard_at_the_new_address(_absorb):
     )
 
 
+def the_last_attribute_counts(heard):
+    def patched(rules, read, base, **facts):
+        found = [heard([one], read, base, **facts) for one in rules]
+        words, news = zip(*found, strict=True)
+        return (
+            {key: word for some in words for key, word in some.items()},
+            {purpose: event for some in news for purpose, event in some.items()},
+        )
+
+    return patched
+
+
 def reads_end_when_they_are_recorded(_absorb):
     return lambda self, who, shown, began, _at, *moved: _absorb(
         self, who, shown, began, self.now, *moved
@@ -1070,6 +1089,18 @@ NO_BEFORE_THE_ADDRESS_CHANGES = (
         *STEP,
     ],
 )
+NO_AFTER_A_YES_TO_ALL = (
+    UNSUBSCRIBED,
+    (ANN, BOB),
+    [
+        *STEP,
+        ("say_there", 0, UNSUBSCRIBED, False, 1),
+        *STEP,
+        ("say_there", 0, UNSUBSCRIBED, True, 0),
+        *NO_THERE,
+        *STEP,
+    ],
+)
 READ_WHILE_A_YES_IS_WRITTEN = (
     "attribute",
     (ANN, BOB),
@@ -1151,6 +1182,7 @@ RULES = [
     (ConsentRule, "said", followers_say_yes, None),
     (ConsentRule, "word", the_default_is_a_yes, NEVER_ASKED),
     (ConsentRule, "key", purposes_share_a_base, NO_TO_ALL_AND_TO_ONE),
+    (consent, "heard", the_last_attribute_counts, NO_AFTER_A_YES_TO_ALL),
     (exchange, "_lower", nothing_is_lowered, NO_THERE_BEFORE_A_MERGE),
     (exchange, "_without_refused", yes_goes_out_all_the_same, NO_TO_ALL_OF_WHOM_IT_IS_JOINED_WITH),
     (Consents, "_counts_for_others", never, None),
