@@ -35,6 +35,24 @@ class TestConsentMoves(SyncCase):
         self.assertFalse(partner.usercom_email_consent)
         self.assertIs(self.consent_there(partner), False)
 
+    def test_consent_that_is_read_while_the_address_moves_says_nothing_about_the_new_one(self):
+        partner = self.make_linked()
+        self.say_there(partner, True)  # nobody has told us
+        partner.email = "new@example.com"
+        record = self.registry["usercom.change"]._record
+
+        def overtaken(change, *args):
+            self.ping(partner.usercom_id)
+            self.pull()
+            return record(change, *args)
+
+        with patch.object(self.registry["usercom.change"], "_record", overtaken):
+            self.push()
+        self.make_due()
+        self.read(partner)
+        self.assertIs(self.consent_there(partner), False)
+        self.assertFalse(partner.usercom_consent_event_ids)
+
     def test_no_that_was_not_read_yet_counts_for_the_old_address(self):
         partner = self.make_linked()
         other = self.make_partner(name="Ola", email="jan@example.com")

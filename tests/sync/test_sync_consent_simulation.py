@@ -5,11 +5,12 @@ here in plain Python, step by step, with anything in between. Beside it stands w
 said and when, which neither side knows in whole: that is what the properties are about.
 
 All words may be said at any time. Those that nobody can know are struck off when that is certain:
-what no value shows between two looks at it (`_hear`), a "no" while our "yes" is being written
-and the address changes as well (`say_there`), and one that was said between the last two reads of
-a profile that is joined with another when the answer is lost (`_lose_job`). Not merged are contacts
-while a call about a "no" that we wrote over still waits (`merge_in_odoo`). A "yes" that was not read
-before the address is changed there may be recorded for the one or the other address (`move_there`).
+what no value shows between two looks at it (`_hear`); a "no" while our "yes" is being written, if
+the address changes as well (`say_there`) or Odoo knows a "no" by then (`_lower_by_calls`); and one
+that was said between the last two reads of a profile that is joined with another, when the answer
+is lost (`_lose_job`). Not merged are contacts while a call about a "no" that we wrote over still
+waits (`merge_in_odoo`). A "yes" that was not read before the address is changed there may be
+recorded for the one or the other address (`move_there`).
 """
 
 from dataclasses import dataclass, field, replace
@@ -566,7 +567,8 @@ class Consents(RuleBasedStateMachine):
         person.calls = person.calls[len(reading.calls) :]
 
     def _is_saying(self, person):
-        return any(person.base_odoo.get(one.attribute) == UNANSWERED for one in self.rules)
+        names = {*ATTRIBUTES, *(["email"] if person.is_linked else [])}
+        return any(person.base_odoo.get(name) == UNANSWERED for name in names)
 
     @rule(who=people)
     def in_one_go(self, who):
@@ -785,9 +787,11 @@ class Consents(RuleBasedStateMachine):
     def _lower_by_calls(self, who, told):
         person = self.people[who]
         for names, at in told:
-            for word in self.words:
-                if word.is_hidden and (word.who, word.at) == (who, at):
-                    word.heard_at = word.heard_at or self.now
+            for word in list(self.words):
+                if word.is_hidden and (word.who, word.at) == (who, at) and not word.heard_at:
+                    word.heard_at = self.now
+                    if self._state(who, word.purpose) != GIVEN:
+                        self.words.remove(word)  # it lowers nothing, and is not on record
             if not consent.may_be_hidden(at, person.yes_written_at):
                 continue
             for one in self.rules:

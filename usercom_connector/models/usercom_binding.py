@@ -896,9 +896,15 @@ class UsercomBinding(models.Model):
         return merge.UNANSWERED in (self.base_odoo or {}).values()
 
     def _is_saying(self):
-        """Whether this call writes a consent: of that a read shows the time before it or after."""
-        base = self.base_odoo or {}
-        return any(base.get(r.attribute) == merge.UNANSWERED for r in self._consent_rules())
+        """Whether a call is under way that writes a consent, or the address of one.
+
+        A read shows the time before it or after, and nobody knows which.
+        """
+        base, rules = self.base_odoo or {}, self._consent_rules()
+        names = {rule.attribute for rule in rules}
+        if self.usercom_id:
+            names |= {rule.address for rule in rules}
+        return any(base.get(name) == merge.UNANSWERED for name in names)
 
     def _is_shown_by(self, contact, rules, context):
         """Whether this shows the contact as the base has it, so that there is nothing to record.
