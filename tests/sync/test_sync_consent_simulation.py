@@ -318,6 +318,8 @@ class Consents(RuleBasedStateMachine):
         if person.job:
             self.is_in_doubt = True
             # Said between the last two reads of whom it was joined with, and read by the second.
+            for word in self._unheard(person.profile) if person.profile else ():
+                word.is_hidden &= person.job.sent  # else nothing was written over it
             since = person.job.met_at
             left = {id(w) for w in person.job.shown if w.profile == 1 and since and w.at > since}
             self.words = [word for word in self.words if word.heard_at or id(word) not in left]
