@@ -1,5 +1,7 @@
 """Consents that change their address, come back, or arrive by a file or a merge."""
 
+from unittest.mock import patch
+
 from odoo.tests import Form
 from odoo.tests.common import tagged
 
@@ -33,6 +35,24 @@ class TestConsentMoves(SyncCase):
         self.assertFalse(partner.usercom_email_consent)
         self.assertIs(self.consent_there(partner), False)
 
+    def test_consent_that_is_read_while_the_address_moves_says_nothing_about_the_new_one(self):
+        partner = self.make_linked()
+        self.say_there(partner, True)  # nobody has told us
+        partner.email = "new@example.com"
+        record = self.registry["usercom.change"]._record
+
+        def overtaken(change, *args):
+            self.ping(partner.usercom_id)
+            self.pull()
+            return record(change, *args)
+
+        with patch.object(self.registry["usercom.change"], "_record", overtaken):
+            self.push()
+        self.make_due()
+        self.read(partner)
+        self.assertIs(self.consent_there(partner), False)
+        self.assertFalse(partner.usercom_consent_event_ids)
+
     def test_no_that_was_not_read_yet_counts_for_the_old_address(self):
         partner = self.make_linked()
         other = self.make_partner(name="Ola", email="jan@example.com")
@@ -42,6 +62,47 @@ class TestConsentMoves(SyncCase):
         self.push()
         self.assertEqual(partner.usercom_email_consent, "withdrawn")
         self.assertEqual(other.usercom_email_consent, "withdrawn")
+
+    def test_no_before_the_address_was_changed_there_counts_for_the_old_address(self):
+        partner = self.make_linked()
+        other = self.make_partner(name="Ola", email="jan@example.com")
+        other.usercom_email_consent = "given"
+        self.say_there(partner, False)  # nobody has told us
+        self.sim.edit_contact(int(partner.usercom_id), email="new@example.com")
+        self.read(partner)
+        self.assertEqual(partner.email, "new@example.com")
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+        self.assertEqual(other.usercom_email_consent, "withdrawn")
+
+    def test_no_before_the_address_of_a_new_contact_was_changed_there(self):
+        partner = self.make_partner()
+        other = self.make_partner(name="Ola", email="jan@example.com")
+        other.usercom_email_consent = "given"
+        self.push()  # the answer shows no values
+        self.say_there(partner, False)
+        self.sim.edit_contact(int(partner.usercom_id), email="new@example.com")
+        self.read(partner)
+        self.assertEqual(other.usercom_email_consent, "withdrawn")
+
+    def test_no_that_our_call_found_counts_also_if_a_read_was_recorded_meanwhile(self):
+        partner = self.make_linked()
+        other = self.make_partner(name="Ola", email="jan@example.com")
+        other.usercom_email_consent = "given"
+        partner.email = "new@example.com"
+        look_up = self.registry["usercom.change"]._bind_unknown
+
+        def overtaken(change, *args):
+            self.sim.edit_contact(int(partner.usercom_id), city="Gdynia")
+            self.ping(partner.usercom_id)
+            self.pull()
+            self.say_there(partner, False)  # nobody has told us
+            return look_up(change, *args)
+
+        with patch.object(self.registry["usercom.change"], "_bind_unknown", overtaken):
+            self.push()
+        self.assertEqual(other.usercom_email_consent, "withdrawn")
+        self.read(partner)
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
 
     def test_no_under_the_one_that_takes_back_counts_for_the_old_address(self):
         partner = self.make_linked({"email_consent": True})

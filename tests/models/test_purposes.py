@@ -1,5 +1,6 @@
 """Consents of several purposes: each in an attribute of its own, and "unsubscribed" beside them."""
 
+from contextlib import suppress
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -297,6 +298,69 @@ class TestWordsInBetween(PurposeCase):
         self.read(partner)
         self.assertEqual(self.states(partner), {"sms": WITHDRAWN})
 
+    def while_under_way(self, act):
+        """Push, and do something after the push was planned and before it calls."""
+        look_up = self.registry["usercom.change"]._bind_unknown
+
+        def overtaken(change, *args):
+            act()
+            return look_up(change, *args)
+
+        with patch.object(self.registry["usercom.change"], "_bind_unknown", overtaken):
+            self.push()
+
+    def test_a_read_while_our_yes_is_on_its_way_makes_no_no_of_the_old_one(self):
+        partner = self.make_linked({"email_consent": False})
+        self.read(partner)
+        [old] = partner.usercom_consent_event_ids
+        self.say(partner, self.email, GIVEN)
+        self.while_under_way(lambda: self.read(partner))
+        self.make_due()
+        self.sync(partner)
+        self.assertEqual(self.states(partner), {"email": GIVEN})
+        self.assertEqual(self.shown(partner), {"email_consent": True})
+        self.assertEqual((partner.usercom_consent_event_ids - old).mapped("source"), ["odoo"])
+
+    def test_a_read_of_our_own_yes_before_it_is_recorded_tells_nothing(self):
+        partner = self.make_linked()
+        self.say(partner, self.email, GIVEN)
+        record = self.registry["usercom.change"]._record
+
+        def overtaken(change, *args):
+            self.read(partner)
+            return record(change, *args)
+
+        with patch.object(self.registry["usercom.change"], "_record", overtaken):
+            self.push()
+        self.make_due()
+        self.sync(partner)
+        self.assertEqual(partner.usercom_consent_event_ids.mapped("source"), ["odoo"])
+
+    def test_a_no_there_of_another_contact_while_a_read_is_under_way(self):
+        partner = self.make_linked({"sms_consent": False})
+        other = self.make_linked(name="Ola", email="ola@example.com")
+        self.say(other, self.sms, GIVEN)
+        self.push()
+        binding = self.binding(partner)
+        began = moment()
+        contact = self.contact_there(partner)
+        self.say_there(partner, sms_consent=True)
+        self.say_there(other, sms_consent=False)
+        reads = [Read(binding, contact, began)]
+        reads.append(Read(self.binding(other), self.contact_there(other), began))
+        self.env["usercom.binding"]._absorb(self.account, reads)
+        self.read(partner)
+        self.assertEqual(self.states(partner), {"sms": WITHDRAWN})
+
+    def test_a_yes_that_comes_after_the_answer_is_dated_by_the_answer(self):
+        partner = self.make_linked({"sms_consent": False})
+        contact = self.contact_there(partner)
+        since = moment()
+        self.say_there(partner, sms_consent=True)
+        self.binding(partner)._absorb(self.account, [Read(self.binding(partner), contact, since)])
+        self.read(partner)
+        self.assertLess(partner.usercom_consent_event_ids[:1].happened_at, since + NEXT_MOMENT)
+
 
 class TestUnsubscribed(PurposeCase):
     """The one e-mail switch of User.com, which an automation may couple with an attribute."""
@@ -534,6 +598,30 @@ class TestAddresses(PurposeCase):
         self.assertEqual(self.states(partner), {})
         self.assertEqual(self.shown(partner), {"sms_consent": False})
 
+    def test_consent_left_behind_by_a_call_that_never_came_is_taken_back_by_the_next(self):
+        partner = self.make_linked({"sms_consent": True})
+        self.sim.edit_contact(int(partner.usercom_id), phone_number=OTHER_PHONE)
+        self.read(partner)
+        self.sim.fault("500", method="PUT", times=1)
+        self.push()
+        self.make_due()
+        self.push()
+        self.assertEqual(self.shown(partner), {"sms_consent": False})
+        self.sync(partner)
+        self.assertEqual(self.states(partner), {})
+
+    def test_yes_that_was_held_back_leaves_no_no(self):
+        partner = self.make_linked({"sms_consent": False})
+        self.sim.edit_contact(int(partner.usercom_id), phone_number=OTHER_PHONE)
+        self.say(partner, self.sms, GIVEN)
+        self.push()
+        self.sync(partner)
+        self.assertEqual((partner.phone, self.states(partner)), ("+48 600 700 801", {}))
+        partner.phone = PHONE
+        self.push()
+        self.assertEqual(self.states(partner), {"sms": GIVEN})
+        self.assertEqual(self.shown(partner), {"sms_consent": True})
+
     def test_number_that_does_not_travel_gives_nothing(self):
         line = self.account.contact_mapping_ids.filtered(lambda line: line.odoo_field == "phone")
         line.active = False
@@ -579,14 +667,46 @@ class TestJoining(PurposeCase):
             self.states(partner), {"email": WITHDRAWN, "sms": WITHDRAWN, "call": WITHDRAWN}
         )
 
+    def holder(self):
+        """Somebody with a profile of their own, at whose address another profile says no."""
+        holder = self.make_linked(name="Ola", email="other@example.com", phone=False)
+        self.say(holder, self.email, GIVEN)
+        self.push()
+        said = {"email_consent": False}
+        return holder, self.sim.add_contact(email="other@example.com", attributes=said)
+
     def test_a_no_of_the_other_one_counts_at_its_address(self):
         partner = self.make_linked()
-        other = self.sim.add_contact(email="other@example.com", attributes={"email_consent": False})
-        holder = self.make_partner(name="Ola", email="other@example.com")
-        self.say(holder, self.email, GIVEN)
+        holder, other = self.holder()
         self.binding(partner)._join([other["id"]])
         self.push()
         self.assertEqual(self.states(holder), {"email": WITHDRAWN})
+
+    def test_a_no_of_the_other_one_counts_also_after_a_crash(self):
+        partner = self.make_linked()
+        holder, other = self.holder()
+        self.binding(partner)._join([other["id"]])
+        crash = patch.object(self.registry["usercom.change"], "_record", side_effect=SystemExit)
+        with suppress(SystemExit), crash:
+            self.push()
+        self.assertEqual(self.states(holder), {"email": WITHDRAWN})
+        self.make_due()
+        self.push()
+        [no] = self.events.search([("address", "=", holder.email), ("state", "=", WITHDRAWN)])
+        self.assertEqual(no.partner_id, partner)
+        self.assertFalse(self.binding(partner).merge_ids)
+
+    def test_no_yes_goes_out_over_a_no_that_the_other_one_shows(self):
+        partner = self.make_linked()
+        self.say_there(partner, unsubscribed=True)
+        self.sync(partner)
+        self.say(partner, self.email, GIVEN)
+        other = self.sim.add_contact(email=partner.email, unsubscribed=True)
+        self.binding(partner)._join([other["id"]])
+        self.push()
+        self.assertNotIn(True, [body.get("email_consent") for body in self.bodies()])
+        self.sync(partner)
+        self.assertEqual(self.states(partner), {"email": WITHDRAWN})
 
     def test_a_yes_that_comes_with_a_merge_stays_below_the_no(self):
         target = self.make_partner(phone=PHONE)

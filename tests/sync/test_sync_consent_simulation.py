@@ -3,6 +3,14 @@
 What `usercom.change`, `usercom.ping`, `usercom.binding` and the ledger do around the rules is done
 here in plain Python, step by step, with anything in between. Beside it stands what people really
 said and when, which neither side knows in whole: that is what the properties are about.
+
+All words may be said at any time. Those that nobody can know are struck off when that is certain:
+what no value shows between two looks at it (`_hear`); a "no" while our "yes" is being written, if
+the address changes as well (`say_there`) or Odoo knows a "no" by then (`_lower_by_calls`); and one
+that was said between the last two reads of a profile that is joined with another, when the answer
+is lost (`_lose_job`). Not merged are contacts while a call about a "no" that we wrote over still
+waits (`merge_in_odoo`). A "yes" that was not read before the address is changed there may be
+recorded for the one or the other address (`move_there`).
 """
 
 from dataclasses import dataclass, field, replace
@@ -96,6 +104,10 @@ class Word:
     yes: bool
     at: datetime | None
     attribute: str | None = None
+    #: In which profile it was said, of those that may be joined since.
+    profile: int | None = None
+    #: Our own write hides it: nothing but the webhook's call tells of it.
+    is_hidden: bool = False
     heard_at: datetime | None = None
 
 
@@ -106,10 +118,17 @@ class Job:
     push: exchange.PushJob
     rows: int
     began: datetime
+    last: dict
     fresh_at: datetime | None = None
     fresh: Profile | None = None
     reads: bool = False
+    met_at: datetime | None = None
     joined: Profile | None = None
+    met: dict | None = None
+    lowered: frozenset = frozenset()
+    #: What its reads show that nobody has heard of.
+    shown: list = field(default_factory=list)
+    creates: bool = False
     sent: bool = False
     sent_at: datetime | None = None
     answer: Profile | None = None
@@ -134,6 +153,8 @@ class Person:
     email: str
     profile: Profile | None = None
     is_linked: bool = False
+    #: Being created: its binding is there.
+    is_new: bool = False
     base_odoo: dict = field(default_factory=dict)
     base_usercom: dict = field(default_factory=dict)
     revision: int = 0
@@ -146,7 +167,14 @@ class Person:
     ping_lost: bool = False
     job: Job | None = None
     reading: Read | None = None
+    #: What each attribute showed of each purpose when it was last read or written.
+    last: dict = field(default_factory=dict)
+    #: Another profile is to be joined with its own, or was, and that is not on record.
+    merges: bool = False
     joins: Profile | None = None
+    #: What is on record of the profile that is to be joined with its own.
+    met: dict | None = None
+    last_of_other: dict = field(default_factory=dict)
 
 
 class Consents(RuleBasedStateMachine):
@@ -162,7 +190,9 @@ class Consents(RuleBasedStateMachine):
     def begin(self, authority, emails, there):
         self.now = BEGINNING
         self.rules = rules_of(authority)
-        self.ledger, self.words = [], []
+        self.ledger, self.words, self.said = [], [], []
+        # Where it leads for one purpose, its "no", written by us, is one for all others.
+        self.is_in_doubt = authority == UNSUBSCRIBED
         self.people = {number: Person(email) for number, email in enumerate(emails)}
         for number, values in enumerate(there):
             if values is not None:
@@ -184,11 +214,8 @@ class Consents(RuleBasedStateMachine):
         self._tick()
         person, at = self.people[who], self.now - timedelta(seconds=late)
         address = person.email.lower()
-        self.words.append(Word(who, purpose, address, yes, at, heard_at=self.now))
+        self._note(Word(who, purpose, address, yes, at, heard_at=self.now))
         self._record(who, purpose, address, Event(yes, at), "odoo")
-        for number, other in self.people.items():
-            if number == who or (not yes and other.email.lower() == address):
-                other.said_at = self.now
 
     @rule(who=people, attribute=st.sampled_from(ATTRIBUTES), yes=st.booleans(), times=calls)
     def say_there(self, who, attribute, yes, times):
@@ -199,44 +226,24 @@ class Consents(RuleBasedStateMachine):
         profile, value = person.profile, told_by[0].written(yes)
         if profile.values[attribute] is value:
             return
-        job = person.job
-        if not yes and not all(self._can_be_seen(person, one) for one in told_by):
-            return
         self._tick()
         profile.values[attribute] = value
-        for one in told_by:
-            # What was taken back before anybody could see it has left no trace.
-            hidden = (who, one.purpose, attribute, False)
-            self.words = [
-                word
-                for word in self.words
-                if word.heard_at or (word.who, word.purpose, word.attribute, word.yes) != hidden
-            ]
-            if not yes or one.leads:
-                self._said(who, one, yes, self.now)
+        job = person.job
         # Between the fresh read and the write nothing but the webhook's call tells of it.
         is_window = job is not None and job.fresh_at is not None and not job.sent
+        for one in told_by:
+            if not yes or one.leads:
+                word = self._said(who, one, yes, self.now)
+                if is_window and not yes and job.push.consents.get(attribute):
+                    word.is_hidden = True
+                    if profile.email != person.email.lower():
+                        self.words.remove(word)
         self._ping(person, max(times, is_window))
-
-    def _can_be_seen(self, person, one):
-        # A "no" leaves no trace in what is read when the last read or write was a "no" as well, or
-        # when the next write is one.
-        job = person.job
-        unseen = job and (
-            job.push.seen.get(one.key) is False
-            or (one.leads and job.push.consents.get(one.attribute) is False)
-        )
-        is_on_its_way = one.leads and self._state_of(person, one.purpose) == WITHDRAWN
-        return person.base_usercom.get(one.key) is not False and not unseen and not is_on_its_way
-
-    def _state_of(self, person, purpose):
-        [who] = [number for number, other in self.people.items() if other is person]
-        return self._state(who, purpose)
 
     @rule(who=people, email=addresses)
     def move_in_odoo(self, who, email):
         person = self.people.get(who)
-        if person and person.email != email and self._all_heard(who):
+        if person and person.email != email:
             self._tick()
             person.email = email
             person.rows += 1
@@ -244,19 +251,22 @@ class Consents(RuleBasedStateMachine):
     @rule(who=people, email=addresses, times=calls)
     def move_there(self, who, email, times):
         person = self.people.get(who)
-        if person and person.profile and person.profile.email != email and self._all_heard(who):
+        if person and person.profile and person.profile.email != email.lower():
             self._tick()
             person.profile.email = email.lower()
             for one in self.rules:
-                # User.com takes the consent along; found there it has no date.
+                # User.com takes the consent along; found there it has no date, or that of a word
+                # that nobody has heard of yet.
                 if one.leads and one.said(person.profile.get(one.attribute), True):
-                    self._said(who, one, True, None)
+                    dates = {None} | {
+                        word.at
+                        for word in self._unheard(person.profile)
+                        if word.yes
+                        and (word.purpose, word.attribute) == (one.purpose, one.attribute)
+                    }
+                    for at in dates:
+                        self._said(who, one, True, at)
             self._ping(person, times)
-
-    def _all_heard(self, who):
-        """A word belongs to the address of then; a read shows that of now."""
-        person = self.people[who]
-        return all(word.heard_at for word in self.words if word.who == who) and not person.job
 
     @rule()
     def merge_in_odoo(self):
@@ -266,13 +276,23 @@ class Consents(RuleBasedStateMachine):
             for person in self.people.values()
         ):
             return
+        if any(word.is_hidden and not word.heard_at for word in self.words):
+            return
         self._tick()
+        said_no = {
+            (purpose, person.email.lower())
+            for who, person in self.people.items()
+            for purpose in (MAIL, NEWS)
+            if self._state(who, purpose) == WITHDRAWN
+        }
         kept, gone = self.people[0], self.people.pop(1)
         self.ledger = [replace(entry, who=0) for entry in self.ledger]
-        for word in self.words:
+        for word in self.said:
             word.who = 0
+        self.is_in_doubt = True
+        self._keep_withdrawn(0, said_no)
         kept.rows += 1
-        kept.joins = gone.profile
+        kept.merges, kept.joins = True, gone.profile
 
     @rule(who=people)
     def meet_again(self, who):
@@ -280,7 +300,9 @@ class Consents(RuleBasedStateMachine):
         person = self.people.get(who)
         if person and person.is_linked and not person.job:
             self._tick()
-            person.base_odoo, person.base_usercom = {}, {}
+            self.is_in_doubt = True
+            person.base_odoo, person.base_usercom, person.read_at = {}, {}, None
+            person.last = {}
             person.revision += 1
             person.pings += 1
 
@@ -289,7 +311,19 @@ class Consents(RuleBasedStateMachine):
         """What was in memory is gone; what was committed is not."""
         person = self.people.get(who)
         if person:
-            person.job = person.reading = None
+            self._lose_job(person)
+            person.reading = None
+
+    def _lose_job(self, person):
+        if person.job:
+            self.is_in_doubt = True
+            # Said between the last two reads of whom it was joined with, and read by the second.
+            for word in self._unheard(person.profile) if person.profile else ():
+                word.is_hidden &= person.job.sent  # else nothing was written over it
+            since = person.job.met_at
+            left = {id(w) for w in person.job.shown if w.profile == 1 and since and w.at > since}
+            self.words = [word for word in self.words if word.heard_at or id(word) not in left]
+        person.job = None
 
     # Push
 
@@ -299,40 +333,52 @@ class Consents(RuleBasedStateMachine):
         if not person or not person.rows or person.job:
             return
         self._tick()
-        if not person.is_linked and person.profile:
-            self._absorb(who, person.profile.now(), self.now)  # looked up and found: tied
+        if not person.is_linked and not person.is_new and person.profile:
+            self._absorb(who, person.profile.now(), self.now, self.now)  # looked up and found: tied
         person.job = self._plan(who, person.rows)
         if person.job is None:
             person.rows = 0
             return
+        person.is_new = not person.is_linked
         push = person.job.push
-        person.base_odoo = person.base_odoo | dict.fromkeys(push.outgoing, UNANSWERED)
+        sent = [*push.outgoing, *push.consents]
+        person.base_odoo = person.base_odoo | dict.fromkeys(sent, UNANSWERED)
         for one in push.leading:
-            if one.attribute in push.consents:
+            if push.consents.get(one.attribute):
                 person.base_usercom.pop(one.key, None)
+                person.last.pop((one.purpose, one.attribute), None)
         if True in push.consents.values():
             person.yes_written_at = self.now
 
     @rule(who=people)
     def push_read(self, who):
         person = self.people.get(who)
-        if not person or not person.job or person.job.fresh_at or not person.profile:
+        if not person or not person.job or person.job.sent or not person.profile:
+            return
+        if person.job.fresh_at:
             return
         self._tick()
         job = person.job
+        if person.joins and not job.met_at:
+            job.shown += self._meet(who, person.joins.now())
+            job.met_at = self.now
+            return
         # Other pushes write without a read, and know nothing of what is there.
         job.reads = bool(
-            person.joins or True in job.push.consents.values() or "email" in job.push.body
+            person.merges
+            or person.is_new
+            or True in job.push.consents.values()
+            or "email" in job.push.body
         )
-        lowered = self._join(who, job.push) if person.joins else ()
-        taken = {one.attribute for one in job.push.leading if one.purpose in lowered}
-        words = {n: yes for n, yes in job.push.consents.items() if not (yes and n in taken)}
-        job.push = replace(job.push, consents=words)
+        job.lowered = self._join(who, job.push) if person.joins else frozenset()
+        joined = [job.joined] if job.joined else []
+        job.push = exchange._without_refused(job.push, job.lowered, joined)
         moves = {"email"} & job.push.body.keys()
-        job.push = replace(
-            job.push, consents=exchange._consents_now(job.push, person.profile, moves)
-        )
         job.fresh, job.fresh_at = person.profile.now(), self.now
+        if job.reads:
+            words = exchange._consents_now(job.push, job.fresh, moves)
+            job.push = replace(job.push, consents=words)
+            job.shown += self._shown_no(job.fresh, job.last, self.now)
 
     @rule(who=people, answered=st.sampled_from([True, True, False]))
     def push_write(self, who, answered):
@@ -343,10 +389,13 @@ class Consents(RuleBasedStateMachine):
             return
         self._tick()
         job, push = person.job, person.job.push
+        if job.reads and not push.outgoing and not push.consents:
+            job.sent, job.sent_at, job.answer = True, job.fresh_at, job.fresh
+            return
         if person.profile is None:
             person.profile = Profile(who, "", dict.fromkeys(ATTRIBUTES, None))
             person.profile.values[UNSUBSCRIBED] = False
-            person.ping_lost = True
+            person.ping_lost = job.creates = True
         if "email" in push.outgoing:
             person.profile.email = push.outgoing["email"].lower()
         for one in push.leading:
@@ -355,7 +404,7 @@ class Consents(RuleBasedStateMachine):
         job.sent, job.sent_at = True, self.now
         job.answer = person.profile.now()
         if not answered:
-            person.job = None
+            self._lose_job(person)
 
     def _write_there(self, who, one, yes, job):
         shown = [self.people[who].profile, job.fresh or self.people[who].profile]
@@ -365,7 +414,9 @@ class Consents(RuleBasedStateMachine):
         self.people[who].profile.values[one.attribute] = one.written(yes)
         if not yes:
             return
-        address = self.people[who].profile.email
+        # The address may be changed there between the read and the write: the answer shows it.
+        address = job.push.outgoing.get("email", (job.fresh or self.people[who].profile).email)
+        address = address.lower()
         found = [
             entry
             for entry in self.ledger
@@ -377,13 +428,7 @@ class Consents(RuleBasedStateMachine):
         known = [
             word
             for word in self._words_at(who, one.purpose, address)
-            if (word.heard_at and word.heard_at <= job.began)
-            or (
-                job.fresh_at
-                and word.attribute
-                and word.who == who
-                and (not word.at or word.at <= job.fresh_at)
-            )
+            if (word.heard_at and word.heard_at <= job.began) or word in job.shown
         ]
         assert self._latest(known) is True, "a yes went out over a no"
 
@@ -396,28 +441,58 @@ class Consents(RuleBasedStateMachine):
         job, person.job = person.job, None
         push = job.push
         settles = person.revision == push.revision
-        person.base_odoo = person.base_odoo | push.outgoing
+        leading = {one.attribute for one in push.leading}
+        kept = {name: value for name, value in person.base_odoo.items() if name not in leading}
+        person.base_odoo = kept | push.outgoing
         for name in push.outgoing:
             person.base_usercom.pop(name, None)
         for one in push.leading:
             if one.attribute in push.consents:
                 person.base_usercom[one.key] = push.consents[one.attribute]
+                person.last[one.purpose, one.attribute] = push.consents[one.attribute]
+        if settles:
+            unsent = {one.key for one in push.leading} - person.base_usercom.keys()
+            person.base_usercom |= {key: push.seen[key] for key in unsent & push.seen.keys()}
+            person.last = {
+                name: job.last[name] for name in job.last if name != "email"
+            } | person.last
         person.revision += 1
+        person.merges = bool(person.joins)
+        known = {name: value for name, value in job.last.items() if name == "email"}
+        before = [(job.fresh, push.seen | known, job.fresh_at)] if job.reads else []
+        before += [(job.joined, job.met, job.fresh_at)] if job.joined else []
+        self._keep_withdrawn(who, {(purpose, person.email.lower()) for purpose in job.lowered})
+        for shown, seen, at in before:
+            for purpose in consent.written_over(self.rules, shown.get, seen):
+                places = {shown.email, seen.get("email", shown.email)}
+                self._record_no(who, purpose, places, Event(False, at))
+        for word in job.shown:
+            word.heard_at = word.heard_at or self.now
         if not settles:
             person.pings += 1
             return
         person.rows -= job.rows
+        if job.creates:  # the answer shows no values
+            person.is_linked, person.is_new, person.read_at = True, False, job.began
+            return
         person.base_usercom |= {name: job.answer.get(name) for name in push.outgoing}
         moved = frozenset(push.outgoing)
-        if job.joined:
-            for purpose in consent.written_over(self.rules, job.joined.get, {}):
-                self._record(who, purpose, job.joined.email, Event(False, self.now), "usercom")
-        if job.reads:
-            for purpose in consent.written_over(self.rules, job.fresh.get, push.seen):
-                self._record(who, purpose, job.fresh.email, Event(False, self.now), "usercom")
-        self._absorb(
-            who, job.answer, job.began, moved, shown_at=job.sent_at, before=job.reads and job.fresh
-        )
+        self._absorb(who, job.answer, job.began, job.sent_at, moved, job.reads and job.fresh)
+
+    def _meet(self, who, shown):
+        """Whom it is to be joined with is nobody afterwards: each "no" is recorded before."""
+        person = self.people[who]
+        met, person.met = person.met or {}, {}
+        for purpose in consent.written_over(self.rules, shown.get, met):
+            self._record(who, purpose, shown.email, Event(False, self.now), "usercom")
+        for one in self.rules:
+            word = one.word(shown.get(one.attribute), None)
+            person.met |= {} if word is None else {one.key: word}
+        heard = self._shown_no(shown, person.last_of_other, self.now)
+        for word in heard:
+            word.heard_at = self.now
+        person.last_of_other = self._words_of(shown)
+        return heard
 
     def _join(self, who, push):
         """All profiles get the lower word; then one of them is left."""
@@ -431,19 +506,30 @@ class Consents(RuleBasedStateMachine):
                 parts[number].values.update(body)
 
         job = person.job
-        job.joined = other.now()
+        job.joined, job.met = other.now(), person.met
+        job.shown += self._shown_no(job.joined, person.last_of_other, self.now)
+        self.words = [
+            word for word in self.words if word in job.shown or word not in self._unheard(other)
+        ]
         lowered = exchange._lower(UserCom, [person.profile, other], push)
+        for one in self.rules:
+            shown = {one.shown(profile.get(one.attribute)) for profile in (person.profile, other)}
+            assert False not in shown or shown == {False}, "a merge may raise a consent"
         # Of the rest User.com keeps what it likes.
         for one in self.rules:
             if person.profile.values[one.attribute] is None:
                 person.profile.values[one.attribute] = other.values[one.attribute]
                 if one.leads and other.values[one.attribute]:
                     self._said(who, one, True, self.now)
-        person.joins = None
-        for purpose in lowered:
-            address = person.email.lower()
-            self._record(who, purpose, address, Event(False, self.now), "usercom")
+        person.joins = person.met = None
+        person.last_of_other = {}
         return lowered
+
+    def _keep_withdrawn(self, who, said_no):
+        """Where a merge has put another contact's "yes" behind a "no"."""
+        for purpose, address in sorted(said_no):
+            if consent.state_of(self._said_at(who, purpose, address)) == GIVEN:
+                self._record(who, purpose, address, Event(False, self.now), "merge")
 
     # Pull
 
@@ -462,29 +548,40 @@ class Consents(RuleBasedStateMachine):
             self._tick()
             person.reading.shown, person.reading.shown_at = person.profile.now(), self.now
 
-    @rule(who=people)
-    def pull_record(self, who):
+    @rule(who=people, patient=st.sampled_from([True, True, False]))
+    def pull_record(self, who, patient=True):
+        """What is read while a consent is being written waits, but not for ever."""
         person = self.people.get(who)
         if not person or not person.reading or not person.reading.shown:
             return
         self._tick()
         reading, person.reading = person.reading, None
         self._lower_by_calls(who, reading.calls)
-        if reading.revision != person.revision or UNANSWERED in person.base_odoo.values():
-            return  # read anew
+        is_saying = self._is_saying(person)
+        if person.is_linked and reading.revision != person.revision:
+            person.pings += 1  # read anew
+        elif is_saying and patient:
+            return
+        else:
+            self.is_in_doubt |= is_saying
+            self._absorb(who, reading.shown, reading.began, reading.shown_at)
         person.pings -= reading.pings
         person.calls = person.calls[len(reading.calls) :]
-        self._absorb(who, reading.shown, reading.began, shown_at=reading.shown_at)
+
+    def _is_saying(self, person):
+        names = {*ATTRIBUTES, *(["email"] if person.is_linked else [])}
+        return any(person.base_odoo.get(name) == UNANSWERED for name in names)
 
     @rule(who=people)
     def in_one_go(self, who):
         self.push_plan(who)
         self.push_read(who)
+        self.push_read(who)
         self.push_write(who, answered=True)
         self.push_record(who)
         self.pull_plan(who)
         self.pull_call(who)
-        self.pull_record(who)
+        self.pull_record(who, patient=False)
 
     # The end of each story
 
@@ -493,7 +590,7 @@ class Consents(RuleBasedStateMachine):
         for who, person in self.people.items():
             person.reading = None
             if person.job and not person.job.sent:
-                person.job = None
+                self._lose_job(person)
             person.pings += person.ping_lost
             person.ping_lost = False
             self.push_record(who)
@@ -545,7 +642,20 @@ class Consents(RuleBasedStateMachine):
         for entry in getattr(self, "ledger", ()):
             if entry.state == GIVEN:
                 assert entry.source == "usercom" or entry.at, "a yes without a time or origin"
-                assert any(self._bears_out(entry, word) for word in self.words), "nobody said so"
+                assert any(self._bears_out(entry, word) for word in self.said), "nobody said so"
+
+    @invariant()
+    def nothing_falls_without_a_word(self):
+        """Unless an answer was lost, or what was known is: then doubt works for the "no"."""
+        for entry in getattr(self, "ledger", ()):
+            if entry.source == "usercom" and entry.state == WITHDRAWN and not self.is_in_doubt:
+                assert any(
+                    not word.yes
+                    and word.purpose == entry.purpose
+                    and word.at <= entry.at
+                    and (word.heard_at == entry.recorded_at or word.at == entry.at)
+                    for word in self.said
+                ), "nobody took it back"
 
     @invariant()
     def the_ledger_replays(self):
@@ -580,8 +690,8 @@ class Consents(RuleBasedStateMachine):
     def _state(self, who, purpose):
         return consent.state_of(self._said_at(who, purpose))
 
-    def _said_at(self, who, purpose):
-        address = self.people[who].email.lower()
+    def _said_at(self, who, purpose, address=None):
+        address = address or self.people[who].email.lower()
         return [
             (entry.state, entry.at)
             for entry in self.ledger
@@ -601,10 +711,23 @@ class Consents(RuleBasedStateMachine):
         for number, person in self.people.items():
             if number == who or (state == WITHDRAWN and person.email.lower() == address):
                 person.rows += 1
+                if source != "usercom":
+                    person.said_at = max(person.said_at, event.at)
+
+    def _record_no(self, who, purpose, addresses, event):
+        """A "no" may have been said before the address was changed, or after it."""
+        for address in sorted({address.lower() for address in addresses}):
+            self._record(who, purpose, address, event, "usercom")
+
+    @staticmethod
+    def _seen(person):
+        """What User.com held when it was last seen, or as it was written since."""
+        address = person.base_odoo.get("email", UNANSWERED)
+        return ({} if address == UNANSWERED else {"email": address}) | person.base_usercom
 
     def _plan(self, who, rows):
         person = self.people[who]
-        out = outgoing(FIELDS, {"email": person.email}, person.base_odoo)
+        out = outgoing(FIELDS, {"email": person.email.lower()}, person.base_odoo)
         states = {purpose: self._state(who, purpose) for purpose in (MAIL, NEWS)}
         to_send = {}
         for one in self.rules:
@@ -613,7 +736,7 @@ class Consents(RuleBasedStateMachine):
                 word = consent.to_send(states[one.purpose], seen, has_address=True)
                 if word is not None:
                     to_send[one.attribute] = word
-        if person.is_linked and not out and not to_send and not person.joins:
+        if person.is_linked and not out and not to_send and not person.merges:
             return None
         push = exchange.PushJob(
             partner_id=who,
@@ -627,41 +750,50 @@ class Consents(RuleBasedStateMachine):
             consent_rules=self.rules,
             states=states,
         )
-        return Job(push, rows, self.now)
+        return Job(push, rows, self.now, self._last(person))
 
-    def _absorb(self, who, shown, began, moved=frozenset(), shown_at=None, before=None):
+    def _absorb(self, who, shown, began, shown_at, moved=frozenset(), before=None):
         person = self.people[who]
-        ours = {"email": person.email}
+        seen = self._seen(person)
+        ours = {"email": person.email.lower()}
         merged = merge(FIELDS, ours, {"email": shown.email}, person.base_odoo, person.base_usercom)
         words, news = consent.heard(
             self.rules,
             shown.get,
             merged.base_usercom,
             last_read_at=person.read_at,
-            now=self.now,
+            now=shown_at,
         )
         merged.base_usercom |= words
+        for one in self.rules:
+            merged.base_odoo.pop(one.attribute, None)
         if "email" in merged.into:
             person.email = merged.into["email"]
         for purpose, event in news.items():
-            if not (event.given and "email" in moved):
-                for address in {shown.email, before.email if before and moved else shown.email}:
-                    self._record(who, purpose, address, event, "usercom")
-        for word in self.words:
-            # Of a following attribute the yes says nothing, so it is no word here either.
-            if word.who == who and (word.at is None or word.at <= (shown_at or began)):
-                word.heard_at = word.heard_at or self.now
+            if event.given and "email" not in moved:
+                self._record(who, purpose, shown.email, event, "usercom")
+            if not event.given:
+                places = {shown.email, seen.get("email", shown.email)}
+                places |= {before.email} if before and moved else set()
+                self._record_no(who, purpose, places, event)
+        self._hear(shown, self._last(person), shown_at)
+        person.last |= self._words_of(shown)
         if (merged.base_odoo, merged.base_usercom) != (person.base_odoo, person.base_usercom):
             person.revision += 1
         person.base_odoo, person.base_usercom = merged.base_odoo, merged.base_usercom
-        person.is_linked = True
-        person.read_at = began if person.said_at >= began else self.now
+        person.is_linked, person.is_new = True, False
+        person.read_at = began if person.said_at >= began else shown_at
         if self._plan(who, 1):
             person.rows += 1
 
     def _lower_by_calls(self, who, told):
         person = self.people[who]
         for names, at in told:
+            for word in list(self.words):
+                if word.is_hidden and (word.who, word.at) == (who, at) and not word.heard_at:
+                    word.heard_at = self.now
+                    if self._state(who, word.purpose) != GIVEN:
+                        self.words.remove(word)  # it lowers nothing, and is not on record
             if not consent.may_be_hidden(at, person.yes_written_at):
                 continue
             for one in self.rules:
@@ -672,12 +804,68 @@ class Consents(RuleBasedStateMachine):
                 ):
                     address = person.email.lower()
                     self._record(who, one.purpose, address, Event(False, at), "usercom")
+                    # A call shows all values: this one may be older than our "yes".
+                    news = {(word.purpose, word.at) for word in self.said if not word.yes}
+                    self.is_in_doubt |= (one.purpose, at) not in news
 
     # Keeping the books
 
     def _said(self, who, one, yes, at):
-        address = self.people[who].profile.email
-        self.words.append(Word(who, one.purpose, address, yes, at, one.attribute))
+        profile = self.people[who].profile
+        word = Word(who, one.purpose, profile.email, yes, at, one.attribute, profile.id)
+        return self._note(word)
+
+    def _note(self, word):
+        self.words.append(word)
+        self.said.append(word)
+        return word
+
+    def _words_of(self, profile):
+        words = {(o.purpose, o.attribute): o.shown(profile.get(o.attribute)) for o in self.rules}
+        return {name: word for name, word in words.items() if word is not None}
+
+    def _last(self, person):
+        """What was last seen there, and the address with it."""
+        return person.last | {k: v for k, v in self._seen(person).items() if k == "email"}
+
+    def _unheard(self, profile, until=datetime.max):
+        """What was said in a profile and nobody has heard of."""
+        return [
+            word
+            for word in self.words
+            if word.profile == profile.id
+            and not word.heard_at
+            and (word.at is None or word.at <= until)
+        ]
+
+    def _shown_no(self, profile, last, at):
+        """Each "no" of which a read tells: it was something else when it was last seen."""
+        return [
+            word
+            for word in self._unheard(profile, at)
+            for one in self.rules
+            if (one.purpose, one.attribute) == (word.purpose, word.attribute)
+            and not word.yes
+            and one.shown(profile.get(one.attribute)) is False
+            and last.get((one.purpose, one.attribute)) is not False
+            and word.address in {profile.email, last.get("email", profile.email).lower()}
+        ]
+
+    def _hear(self, profile, last, at):
+        """Take notice of what a read shows; what has left no trace by then nobody can know."""
+        for word in self._shown_no(profile, last, at):
+            word.heard_at = self.now
+        for word in self._unheard(profile, at):
+            [one] = [
+                one
+                for one in self.rules
+                if (one.purpose, one.attribute) == (word.purpose, word.attribute)
+            ]
+            if word.yes and one.shown(profile.get(one.attribute)):
+                word.heard_at = self.now
+            elif not word.is_hidden:
+                word.heard_at = self.now
+                self.words.remove(word)
 
     def _words_at(self, who, purpose, address=None):
         address = address or self.people[who].email.lower()
@@ -789,8 +977,40 @@ def nothing_is_lowered(_lower):
 
 
 def all_is_heard_at_the_new_address(_absorb):
-    return lambda self, who, shown, began, moved=frozenset(), **facts: _absorb(
-        self, who, shown, began, **facts
+    return lambda self, who, shown, began, shown_at, *_moved: _absorb(
+        self, who, shown, began, shown_at
+    )
+
+
+def the_last_attribute_counts(heard):
+    def patched(rules, read, base, **facts):
+        found = [heard([one], read, base, **facts) for one in rules]
+        words, news = zip(*found, strict=True)
+        return (
+            {key: word for some in words for key, word in some.items()},
+            {purpose: event for some in news for purpose, event in some.items()},
+        )
+
+    return patched
+
+
+def reads_end_when_they_are_recorded(_absorb):
+    return lambda self, who, shown, began, _at, *moved: _absorb(
+        self, who, shown, began, self.now, *moved
+    )
+
+
+def yes_goes_out_all_the_same(_without_refused):
+    return lambda job, lowered, joined: job
+
+
+def nobody_is_met(_meet):
+    return lambda self, who, shown: []
+
+
+def only_at_the_address_of_now(_record_no):
+    return lambda self, who, purpose, addresses, event: _record_no(
+        self, who, purpose, {self.people[who].profile.email}, event
     )
 
 
@@ -825,7 +1045,105 @@ NO_THERE_BEFORE_A_MERGE = (
         ("merge_in_odoo",),
         ("push_plan", 0),
         ("push_read", 0),
+        ("push_read", 0),
         ("crash", 0),
+    ],
+)
+NO_OF_WHOM_IT_IS_JOINED_WITH = (
+    "attribute",
+    (ANN, BOB),
+    [
+        *STEP,
+        ("in_one_go", 1),
+        ("say_in_odoo", 1, MAIL, True, 0),
+        ("in_one_go", 1),
+        ("say_there", 1, "mail_consent", False, 0),
+        ("merge_in_odoo",),
+        ("push_plan", 0),
+        ("push_read", 0),
+        ("push_read", 0),
+        ("crash", 0),
+        *STEP,
+        ("move_in_odoo", 0, BOB),
+        *STEP,
+    ],
+)
+NO_TO_ALL_OF_WHOM_IT_IS_JOINED_WITH = (
+    "attribute",
+    (ANN, BOB),
+    [
+        *STEP,
+        ("in_one_go", 1),
+        ("say_there", 0, UNSUBSCRIBED, False, 1),
+        *STEP,
+        *YES,
+        ("move_there", 1, ANN, 0),
+        ("say_there", 1, UNSUBSCRIBED, False, 0),
+        ("merge_in_odoo",),
+    ],
+)
+NO_BEFORE_THE_ADDRESS_CHANGES = (
+    "attribute",
+    (ANN, ANN),
+    [
+        *STEP,
+        ("in_one_go", 1),
+        ("say_in_odoo", 1, MAIL, True, 0),
+        ("in_one_go", 1),
+        ("say_there", 0, "mail_consent", False, 0),
+        ("move_there", 0, BOB, 1),
+        *STEP,
+    ],
+)
+NO_AFTER_A_YES_TO_ALL = (
+    UNSUBSCRIBED,
+    (ANN, BOB),
+    [
+        *STEP,
+        ("say_there", 0, UNSUBSCRIBED, False, 1),
+        *STEP,
+        ("say_there", 0, UNSUBSCRIBED, True, 0),
+        *NO_THERE,
+        *STEP,
+    ],
+)
+READ_WHILE_A_YES_IS_WRITTEN = (
+    "attribute",
+    (ANN, BOB),
+    [
+        *STEP,
+        *NO_THERE,
+        *STEP,
+        ("say_there", 0, "news_consent", True, 1),
+        ("in_one_go", 1),
+        ("in_one_go", 1),
+        *YES,
+        ("pull_plan", 0),
+        ("pull_call", 0),
+        ("push_plan", 0),
+        ("pull_record", 0),
+    ],
+)
+NO_ELSEWHERE_DURING_A_READ = (
+    "attribute",
+    (ANN, ANN),
+    [
+        *STEP,
+        ("in_one_go", 1),
+        *NO_THERE,
+        *STEP,
+        ("say_in_odoo", 1, MAIL, True, 0),
+        ("in_one_go", 1),
+        ("say_there", 0, "news_consent", True, 1),
+        ("pull_plan", 0),
+        ("pull_call", 0),
+        ("say_there", 0, "mail_consent", True, 1),
+        ("say_there", 1, "mail_consent", False, 1),
+        ("pull_plan", 1),
+        ("pull_call", 1),
+        ("pull_record", 1),
+        ("pull_record", 0),
+        *STEP,
     ],
 )
 YES_WHILE_THE_ADDRESS_CHANGES = (
@@ -870,8 +1188,14 @@ RULES = [
     (ConsentRule, "said", followers_say_yes, None),
     (ConsentRule, "word", the_default_is_a_yes, NEVER_ASKED),
     (ConsentRule, "key", purposes_share_a_base, NO_TO_ALL_AND_TO_ONE),
+    (consent, "heard", the_last_attribute_counts, NO_AFTER_A_YES_TO_ALL),
     (exchange, "_lower", nothing_is_lowered, NO_THERE_BEFORE_A_MERGE),
+    (exchange, "_without_refused", yes_goes_out_all_the_same, NO_TO_ALL_OF_WHOM_IT_IS_JOINED_WITH),
     (Consents, "_counts_for_others", never, None),
+    (Consents, "_is_saying", never, READ_WHILE_A_YES_IS_WRITTEN),
+    (Consents, "_meet", nobody_is_met, NO_OF_WHOM_IT_IS_JOINED_WITH),
+    (Consents, "_record_no", only_at_the_address_of_now, NO_BEFORE_THE_ADDRESS_CHANGES),
+    (Consents, "_absorb", reads_end_when_they_are_recorded, NO_ELSEWHERE_DURING_A_READ),
     (Consents, "_absorb", all_is_heard_at_the_new_address, YES_WHILE_THE_ADDRESS_CHANGES),
 ]
 
@@ -883,6 +1207,7 @@ def play(authority, emails, story):
         getattr(both, name)(*args)
         both.odoo_never_passes_over_a_no_it_knows()
         both.nothing_rises_without_a_word()
+        both.nothing_falls_without_a_word()
         both.the_ledger_replays()
 
 

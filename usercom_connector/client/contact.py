@@ -131,6 +131,10 @@ class Attribute:
         )
 
 
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
 @dataclass(frozen=True)
 class _Record:
     """What a contact and a company have in common (usercom-api.md 1.4 and 1.5).
@@ -145,6 +149,8 @@ class _Record:
     """Standard fields by their version 2 name; lists are lists, null among them as empty ones."""
     attributes: Mapping[str, Any] = field(repr=False)
     """Custom attributes by name_std: bool, number, text, None, or a list for a multiple choice."""
+    read_at: datetime = field(default_factory=_now, kw_only=True, compare=False, repr=False)
+    """When the answer had come, in UTC without zone: what happens later it does not show."""
 
     def has(self, name: str) -> bool:
         """Tell whether the answer held this standard field or custom attribute, null included."""

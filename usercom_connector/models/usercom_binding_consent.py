@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 from odoo.tools.mail import email_normalize
 
-from ..sync import consent, mapping
+from ..sync import consent, mapping, merge
 
 
 class UsercomBinding(models.Model):
@@ -81,7 +81,7 @@ class UsercomBinding(models.Model):
                 said[partner.id] = max(times)
         return said
 
-    def _consent_events(self, read, merged, now, snapshot):
+    def _consent_events(self, read, merged, snapshot):
         """Note the consents that a read shows in the base.
 
         :return: list of values of the events it tells of, as far as they are news.
@@ -92,33 +92,59 @@ class UsercomBinding(models.Model):
             read.contact.get,
             merged.base_usercom,
             last_read_at=self.synced_at,
-            now=now,
+            now=read.contact.read_at,
             only_no=not snapshot.takes_part,
         )
         merged.base_usercom |= words
+        for rule in rules:
+            merged.base_odoo.pop(rule.attribute, None)  # what was on its way, if it was
         addresses = {rule.purpose: rule.address for rule in rules}
+        # After a call that answered without values, what was sent is what is to be expected.
+        seen = (self.base_odoo or {}) | (self.base_usercom or {})
         if not self.synced_at:
             self._note_disagreements(news, snapshot)
         events = []
         for purpose_id, event in news.items():
             attribute = addresses[purpose_id]
-            address = attribute and self._address_there(read.contact, attribute, snapshot)
-            if (attribute and not address) or (event.given and attribute in read.moved):
-                continue
+            if event.given:
+                reads = [] if attribute in read.moved else [(read.contact, {})]
+            else:
+                reads = [(read.contact, seen)]
+                reads += read.before[:1] if attribute in read.moved else []
             state = consent.GIVEN if event.given else consent.WITHDRAWN
-            vals = self._event_vals(purpose_id, state, event.at, address)
-            events.append(vals | {"happened_after": event.after})
-            for before, _seen in read.before[:1] if attribute in read.moved else ():
-                # A "no" to the old address counts for whoever else has that.
-                said_to = self._address_there(before, attribute, snapshot)
-                events.append(events[-1] | {"address": said_to})
-        for before, seen in read.before:
-            for purpose_id in consent.written_over(rules, before.get, seen):
-                attribute = addresses[purpose_id]
-                address = attribute and self._address_there(before, attribute, snapshot)
-                if address or not attribute:
-                    events.append(self._event_vals(purpose_id, consent.WITHDRAWN, now, address))
+            for contact, known in reads:
+                for address in self._said_to(contact, known, attribute, snapshot):
+                    vals = self._event_vals(purpose_id, state, event.at, address)
+                    events.append(vals | {"happened_after": event.after})
+        events += self._words_before(read.before, snapshot)
         return list({(vals["purpose_id"], vals["address"]): vals for vals in events[::-1]}.values())
+
+    def _words_before(self, reads, snapshot):
+        """Each "no" that reads right before a write show, and that nobody has heard of yet.
+
+        :param reads: list of (contact in User.com, the last words known by then).
+        :return: list of values of events.
+        """
+        rules = self._consent_rules()
+        addresses = {rule.purpose: rule.address for rule in rules}
+        return [
+            self._event_vals(purpose_id, consent.WITHDRAWN, contact.read_at, address)
+            for contact, seen in reads
+            for purpose_id in consent.written_over(rules, contact.get, seen)
+            for address in self._said_to(contact, seen, addresses[purpose_id], snapshot)
+        ]
+
+    def _said_to(self, contact, seen, attribute, snapshot):
+        """The addresses that a new word of User.com's may belong to, or ``[False]`` for no address.
+
+        :param seen: what was there when it was last looked at: a "no" may have been said before the
+            address was changed, and counts for whoever has the old one.
+        """
+        if not attribute:
+            return [False]
+        found = [self._address_there(contact, attribute, snapshot)]
+        found.append(self._shown_address(seen.get, attribute, snapshot))
+        return list(dict.fromkeys(filter(None, found)))
 
     def _event_vals(self, purpose_id, state, at, address):
         """Values of a word from User.com."""
@@ -179,9 +205,18 @@ class UsercomBinding(models.Model):
 
     def _address_there(self, contact, attribute, snapshot):
         """The address that User.com holds, about which a word was said there; else Odoo's."""
+        is_email = attribute == mapping.EMAIL.attribute
+        own = self.partner_id.email_normalized if is_email else self.partner_id.phone_sanitized
+        return self._shown_address(contact.get, attribute, snapshot) or own
+
+    def _shown_address(self, shown, attribute, snapshot):
+        """An address that User.com shows, in the form in which Odoo's is compared.
+
+        :param shown: gives the value of an attribute.
+        """
+        value, context = shown(attribute), snapshot.context
+        if not value or value == merge.UNANSWERED:
+            return None
         if attribute == mapping.EMAIL.attribute:
-            return email_normalize(contact.email) or self.partner_id.email_normalized
-        number, context = contact.get(attribute), snapshot.context
-        return (
-            number and context.phone(number, context.country)
-        ) or self.partner_id.phone_sanitized
+            return email_normalize(value)
+        return context.phone(value, context.country)

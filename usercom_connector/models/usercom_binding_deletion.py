@@ -121,6 +121,7 @@ class UsercomBinding(models.Model):
                 "farewell": False,
                 "former_res_id": False,
                 "merge_ids": False,
+                "merge_met": False,
                 "usercom_id": self.usercom_id or number or False,
                 "state": "gone" if was_deleted else self.state,
             }

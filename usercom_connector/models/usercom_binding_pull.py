@@ -27,6 +27,17 @@ class UsercomBinding(models.Model):
         """Whether a call is under way that writes to this contact, or its answer was lost."""
         return merge.UNANSWERED in (self.base_odoo or {}).values()
 
+    def _is_saying(self):
+        """Whether a call is under way that writes a consent, or the address of one.
+
+        A read shows the time before it or after, and nobody knows which.
+        """
+        base, rules = self.base_odoo or {}, self._consent_rules()
+        names = {rule.attribute for rule in rules}
+        if self.usercom_id:
+            names |= {rule.address for rule in rules}
+        return any(base.get(name) == merge.UNANSWERED for name in names)
+
     def _is_shown_by(self, contact, rules, context):
         """Whether this shows the contact as the base has it, so that there is nothing to record.
 
@@ -89,12 +100,12 @@ class UsercomBinding(models.Model):
         :param snapshots: what the contacts hold now, by binding id, where the caller has that.
         :raises BusyError: when a user's save holds a contact; nothing is written then.
         """
-        now = consent.moment()
         bindings = self.browse(read.binding.id for read in reads)
         partners = bindings.partner_id
         if snapshots is None:
             snapshots = bindings._snapshots(account)
-        said_at = self._last_words(partners, min((read.began for read in reads), default=now))
+        since = min((read.began for read in reads), default=consent.moment())
+        said_at = self._last_words(partners, since)
         merges = []
         for read in reads:
             binding, snapshot = read.binding, snapshots[read.binding.id]
@@ -111,7 +122,7 @@ class UsercomBinding(models.Model):
         events = [
             event
             for read, merged, _notices in merges
-            for event in read.binding._consent_events(read, merged, now, snapshots[read.binding.id])
+            for event in read.binding._consent_events(read, merged, snapshots[read.binding.id])
         ]
         if events:
             touched |= self.env["usercom.consent.event"].create(events).partner_id
@@ -128,7 +139,7 @@ class UsercomBinding(models.Model):
             said = said_at.get(binding.partner_id.id)
             is_said = bool(said and said >= read.began)
             binding._move_bases(read, merged, after[binding.id])
-            binding.synced_at = read.began if is_said else now
+            binding.synced_at = read.began if is_said else read.contact.read_at
             binding._set_notices("in", notices)
             snapshot = after[binding.id]
             if binding.missed == snapshot.takes_part:

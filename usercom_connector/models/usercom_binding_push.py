@@ -83,6 +83,7 @@ class UsercomBinding(models.Model):
             consent_rules=self._consent_rules(),
             states=snapshot.consents,
             merges=tuple(merges),
+            met=self.merge_met or {},
         )
 
     def _member_job(self, snapshot, row_ids=()):
@@ -135,12 +136,14 @@ class UsercomBinding(models.Model):
     def _note_sending(self, job):
         """Forget the bases of what is going to be written, to be committed before the call.
 
-        If the answer is lost, User.com may hold the one or the other.
+        If the answer is lost, User.com may hold the one or the other. Not those of consents that
+        are taken back: that is done again, and who shows a "yes" until then says nothing new.
         """
-        base_odoo = (self.base_odoo or {}) | dict.fromkeys(job.outgoing, merge.UNANSWERED)
+        sent = [*job.outgoing, *job.consents]
+        base_odoo = (self.base_odoo or {}) | dict.fromkeys(sent, merge.UNANSWERED)
         base_usercom = dict(self.base_usercom or {})
         for rule in job.leading:
-            if rule.attribute in job.consents:
+            if job.consents.get(rule.attribute):
                 base_usercom.pop(rule.key, None)
         vals = {"base_odoo": base_odoo, "base_usercom": base_usercom}
         if True in job.consents.values():
@@ -156,7 +159,11 @@ class UsercomBinding(models.Model):
         """
         self.ensure_one()
         settles = self.revision == job.revision
-        base_odoo = (self.base_odoo or {}) | sent.outgoing
+        base_odoo = {
+            name: value
+            for name, value in (self.base_odoo or {}).items()
+            if name not in job.consents
+        } | sent.outgoing
         base_usercom = {
             name: value
             for name, value in (self.base_usercom or {}).items()
@@ -172,7 +179,7 @@ class UsercomBinding(models.Model):
         refusals = dict(sent.refused)
         if job.merges:
             left = [number for number in self.merge_ids or () if number not in job.merges]
-            vals["merge_ids"] = left or False
+            vals |= {"merge_ids": left or False, "merge_met": False}
         if sent.namesakes:
             refusals[mapping.EMAIL.attribute] = NamesakeThere(sent.namesakes)
         if settles:
@@ -181,6 +188,10 @@ class UsercomBinding(models.Model):
                 base_odoo.pop(name, None)
                 if name in job.bases:
                     base_odoo[name] = job.bases[name]
+            unsent = {
+                r.key for r in job.leading if r.attribute in job.consents
+            } - base_usercom.keys()
+            base_usercom |= {key: job.seen[key] for key in unsent & job.seen.keys()}
             base_usercom |= self._stored(job, sent, snapshot, refusals)
             refused = {
                 name: value

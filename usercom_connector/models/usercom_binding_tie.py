@@ -18,6 +18,10 @@ class UsercomBinding(models.Model):
         readonly=True,
         help="User.com IDs, or User IDs, of the contacts that are to be joined with this one.",
     )
+    merge_met = fields.Json(
+        readonly=True,
+        help="The words of these contacts that are on record: when they are joined, they are gone.",
+    )
 
     _created_idx = models.Index("(account_id, origin, create_date)")
 
@@ -126,6 +130,7 @@ class UsercomBinding(models.Model):
                 "origin": "matched",
                 "synced_at": False,
                 "merge_ids": False,
+                "merge_met": False,
                 "revision": self.revision + 1,
             }
         )
@@ -151,6 +156,21 @@ class UsercomBinding(models.Model):
         known = {*(self.merge_ids or ()), *map(str, numbers)} - {self.usercom_id}
         self.merge_ids = sorted(known)
         self.partner_id._usercom_enqueue(self.account_id)
+
+    def _meet(self, contacts, met, snapshot):
+        """Take notice of contacts that are about to be joined with this one.
+
+        :param met: their words that are on record already, by their numbers; grows.
+        :return: list of values of events.
+        """
+        rules, found = self._consent_rules(), []
+        for contact in contacts:
+            known = met.get(str(contact.id), {})
+            found += self._words_before([(contact, known)], snapshot)
+            said = {rule.key: rule.word(contact.get(rule.attribute), None) for rule in rules}
+            met[str(contact.id)] = {key: word for key, word in said.items() if word is not None}
+        self.merge_met = met
+        return found
 
     @api.model
     def _is_being_joined(self, account, contact):

@@ -142,6 +142,7 @@ class UsercomChange(models.Model):
             return done  # the look-up was answered by a 429, or by a refusal of the account
         members = [job for job in jobs if isinstance(job, companies.MemberJob)]
         jobs = [job for job in jobs if isinstance(job, exchange.PushJob)]
+        jobs = self._meet_joined(account, stream, usercom, jobs, deadline)
         began = consent.moment()
         calls = exchange.in_fewest_calls(jobs)
         calls.sort(key=lambda call: call.priority)

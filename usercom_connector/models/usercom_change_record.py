@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 from odoo import api, models
@@ -12,6 +13,44 @@ class UsercomChange(models.Model):
     """Recording what came of the calls."""
 
     _inherit = "usercom.change"
+
+    @api.model
+    def _meet_joined(self, account, stream, usercom, jobs, deadline):
+        """Record what contacts say no to that are about to be joined with others.
+
+        Committed before the first call that could join them: after that nobody can read it.
+
+        :return: the jobs to send.
+        """
+        joining = [job for job in jobs if job.merges and not job.farewell]
+        if not joining:
+            return jobs
+        answers = exchange.run_all(
+            joining,
+            lambda job: exchange.to_be_joined(usercom.within(deadline, job.priority), job),
+            deadline,
+        )
+        met = self._in_transaction(partial(self._record_met, account, stream, answers))
+        jobs = [job for job in jobs if job not in joining]
+        return jobs + met
+
+    @api.model
+    def _record_met(self, account, stream, answers):
+        bindings, events, met = self.env["usercom.binding"], [], []
+        bindings = bindings.browse(job.binding_id for job, _answer in answers).exists()
+        locked, snapshots = bindings._locked(), bindings._snapshots(account)
+        for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True):
+            binding = locked & bindings.browse(job.binding_id)
+            if rows._settle_failure(account, stream, answer):
+                continue
+            if not binding.partner_id:
+                rows._wait(0, "busy")
+                continue
+            job = replace(job, met=dict(job.met))
+            events += binding._meet(answer, job.met, snapshots[binding.id])
+            met.append(job)
+        self.env["usercom.consent.event"].create(events)
+        return met
 
     @api.model
     def _record(self, account, stream, answers, began):
@@ -47,7 +86,7 @@ class UsercomChange(models.Model):
             account,
             [(job.kind, s.usercom_id) for _r, _b, job, s in pieces if isinstance(s, exchange.Sent)],
         )
-        reads, settled, pushed, done = [], [], [], self.browse()
+        reads, settled, pushed, words, done = [], [], [], [], self.browse()
         for rows, binding, job, sent in pieces:
             owner = isinstance(sent, exchange.Sent) and owners.get((job.kind, sent.usercom_id))
             outcome = rows._settle_without_base(binding, job, sent, owner or binding)
@@ -55,22 +94,26 @@ class UsercomChange(models.Model):
                 done += outcome
                 continue
             pushed += [(binding, sent)]
-            if not binding._record_sent(job, sent, snapshots[binding.id]):
-                rows._wait(0, "busy")
-                continue
+            # After a creation, whose answer shows no values, what was sent is what was there.
+            seen = (binding.base_odoo or {}) | job.bases | job.seen
+            before = [(sent.fresh, seen)] if sent.fresh else []
+            before += [(contact, job.met.get(str(contact.id), {})) for contact in sent.joined]
             if sent.lowered:
                 partner = binding.partner_id
                 purposes = self.env["usercom.consent.purpose"].browse(sent.lowered)
                 partner._usercom_keep_withdrawn({(p, p._address_of(partner)) for p in purposes})
+            if not binding._record_sent(job, sent, snapshots[binding.id]):
+                words += binding._words_before(before, snapshots[binding.id])
+                rows._wait(0, "busy")
+                continue
             settled.append((rows, binding, job))
             if sent.contact is None:
                 binding.synced_at = began
             else:
                 moved = frozenset(sent.outgoing)
-                before = [(sent.fresh, job.seen)] if sent.fresh else []
-                before += [(contact, {}) for contact in sent.joined]
                 reads.append(Read(binding, sent.contact, began, moved, before))
-        lowered = any(sent.lowered for _binding, sent in pushed)
+        self.env["usercom.consent.event"].create(words)
+        lowered = words or any(sent.lowered for _binding, sent in pushed)
         bindings._absorb(account, reads, None if lowered else snapshots)
         for binding, sent in pushed:
             if sent.written:

@@ -265,9 +265,7 @@ class UsercomPing(models.Model):
             if binding is None and is_creating is None:
                 is_creating = bindings._is_creating(account)
             if binding._is_in_flight() if binding else is_creating:
-                attempts = max(rows.mapped("attempts")) + 1
-                if attempts <= ECHO_WAITS:
-                    rows._wait(1, "busy", attempts=attempts)
+                if rows._wait_for_push():
                     del groups[subject]
             elif (
                 binding
@@ -278,6 +276,16 @@ class UsercomPing(models.Model):
                 done += rows
                 del groups[subject]
         done._drop()
+
+    def _wait_for_push(self):
+        """Let these rows wait for a push to be recorded, unless they have done so for long.
+
+        :return: whether they wait.
+        """
+        attempts = max(self.mapped("attempts")) + 1
+        if attempts <= ECHO_WAITS:
+            self._wait(1, "busy", attempts=attempts)
+        return attempts <= ECHO_WAITS
 
     @api.model
     def _record(self, account, stream, groups, answers, revisions, began):
@@ -340,6 +348,8 @@ class UsercomPing(models.Model):
             elif binding.usercom_id and revisions.get(binding.id) != binding.revision:
                 self._append([(account.id, "id", str(contact.id))])
                 done += rows
+            elif binding._is_saying() and rows._wait_for_push():
+                pass
             elif binding not in locked:
                 rows._wait(1, "busy")
             else:

@@ -49,8 +49,8 @@ class PushJob:
     Who is who: ``written_email`` and ``written_phone`` are as somebody wrote them, ``expected_id``
     a User ID by which the contact may be known, ``strangers`` are the contacts in User.com that a
     person said are somebody else, and ``merges`` those that are to be joined with this one, by
-    their numbers or User IDs. ``farewell`` is what becomes there of a contact that was deleted
-    here.
+    their numbers or User IDs; ``met`` are their words that are on record, by their numbers.
+    ``farewell`` is what becomes there of a contact that was deleted here.
     """
 
     partner_id: int
@@ -84,6 +84,7 @@ class PushJob:
     expected_id: str | None = None
     strangers: frozenset[str] = frozenset()
     merges: tuple[str, ...] = ()
+    met: dict[str, dict[str, bool]] = field(default_factory=dict)
     farewell: str | None = None
 
     @property
@@ -265,8 +266,7 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
     if job.farewell:
         return _say_farewell(usercom, job)
     lowered, joined = _join(usercom, job) if job.merges else (frozenset(), ())
-    gone = {rule.attribute for rule in job.leading if rule.purpose in lowered}
-    job = _without_consents(job, {name for name in gone if job.consents.get(name)})
+    job = _without_refused(job, lowered, joined)
     is_person = job.kind == mapping.CONTACT  # companies have no consents, and no look-up
     creates_again = is_person and job.tried and not job.usercom_id
     moves = _moves(job)
@@ -334,6 +334,16 @@ def _moves(job: PushJob) -> set[str]:
 def _without_consents(job: PushJob, names: set[str]) -> PushJob:
     kept = {name: word for name, word in job.consents.items() if name not in names}
     return replace(job, consents=kept)
+
+
+def _without_refused(
+    job: PushJob, lowered: frozenset[int], joined: Sequence[client.Contact]
+) -> PushJob:
+    """The job without each "yes" that a contact says no to which was joined with this one."""
+    said_no = [consent.written_over(job.consent_rules, contact.get, {}) for contact in joined]
+    refused = lowered.union(*said_no)
+    names = {rule.attribute for rule in job.leading if rule.purpose in refused}
+    return _without_consents(job, {name for name in names if job.consents.get(name)})
 
 
 def _as_it_is_now(job: PushJob, fresh: client.Contact | client.Company, moves: set[str]) -> PushJob:
@@ -428,10 +438,7 @@ def _join(
     :return: the purposes of which a "yes" was taken back by that, and the others as they were.
     """
     parent = usercom.contact(int(job.usercom_id or 0))
-    others: list[client.Contact] = []
-    for number in job.merges:
-        with contextlib.suppress(client.Gone):
-            others.append(usercom.contact(_number_of(usercom, number)))
+    others = to_be_joined(usercom, job)
     if not others:
         return frozenset(), ()
     lowered = _lower(usercom, [parent, *others], job)
@@ -441,6 +448,15 @@ def _join(
         # One of them went after it was read. What is there is seen by the next look.
         raise client.AgainLater(client.Kind.SERVER, 404) from error
     return lowered, tuple(others)
+
+
+def to_be_joined(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
+    """The contacts that are to be joined with this one, as far as they are still there."""
+    others: list[client.Contact] = []
+    for number in job.merges:
+        with contextlib.suppress(client.Gone):
+            others.append(usercom.contact(_number_of(usercom, number)))
+    return others
 
 
 def _number_of(usercom: client.UserCom, name: str) -> int:
