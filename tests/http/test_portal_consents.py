@@ -116,7 +116,7 @@ class TestPortalConsents(HttpCase):
 
     def test_without_an_address(self):
         card = self.card(self.sms)
-        self.assertIn("no valid phone number", card.text_content())
+        self.assertIn("not have a valid phone number", card.text_content())
         self.assertTrue(card.xpath(".//a[@href='/my/account']"))
         self.assertFalse(card.xpath(".//button"))
         self.say("given", self.sms)

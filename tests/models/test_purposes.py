@@ -692,7 +692,7 @@ class TestJoining(PurposeCase):
         self.assertEqual(self.states(holder), {"email": WITHDRAWN})
         self.make_due()
         self.push()
-        [no] = self.events.search([("address", "=", holder.email), ("state", "=", WITHDRAWN)])
+        [no] = self.ledger.search([("address", "=", holder.email), ("state", "=", WITHDRAWN)])
         self.assertEqual(no.partner_id, partner)
         self.assertFalse(self.binding(partner).merge_ids)
 
