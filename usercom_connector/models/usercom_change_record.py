@@ -50,12 +50,27 @@ class UsercomChange(models.Model):
             events += binding._meet(answer, job.met, snapshots[binding.id])
             met.append(job)
         self.env["usercom.consent.event"].create(events)
+        going_on = {job.binding_id for job in met}
+        self._record_unwritten([j for j, _answer in answers if j.binding_id not in going_on])
         return met
+
+    @api.model
+    def _record_unwritten(self, jobs):
+        """Of consents that were not written it is known again what User.com says."""
+        pushes = [job for job in jobs if isinstance(job, exchange.PushJob) and job.binding_id]
+        giving = [job for job in pushes if True in job.consents.values()]
+        bindings = self.env["usercom.binding"].browse(job.binding_id for job in giving)
+        locked = bindings.exists()._locked() if giving else bindings
+        for job in giving:
+            (locked & bindings.browse(job.binding_id))._note_unwritten(job)
 
     @api.model
     def _record(self, account, stream, answers, began):
         """Record what came of the calls, and drop the rows that are settled."""
         pieces, bindings = [], self.env["usercom.binding"]
+        self._record_unwritten(
+            [j for j, answer in answers if not exchange.may_have_written(answer)]
+        )
         existing = bindings.browse(job.binding_id for job, _answer in answers).exists()
         by_id = {binding.id: binding for binding in existing}
         locked = existing._locked()
