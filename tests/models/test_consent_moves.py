@@ -2,6 +2,7 @@
 
 from unittest.mock import patch
 
+from odoo.addons.usercom_connector.models.usercom_binding import Read
 from odoo.tests import Form
 from odoo.tests.common import tagged
 
@@ -265,4 +266,16 @@ class TestConsentMoves(SyncCase):
         self.sim.edit_contact(number, attributes={"email_consent": False})
         self.account._request_survey()
         self.pull()
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+
+    def test_a_no_right_before_a_write_counts_beside_a_yes_right_after_it(self):
+        partner = self.make_linked()
+        binding = self.binding(partner)
+        shown = []
+        with self.account._client() as usercom:
+            for value in (False, True):
+                self.say_there(partner, value)
+                shown.append(usercom.contact(int(binding.usercom_id)))
+        before = [(shown[0], {})]
+        binding._absorb(self.account, [Read(binding, shown[1], binding.synced_at, before=before)])
         self.assertEqual(partner.usercom_email_consent, "withdrawn")
