@@ -692,9 +692,27 @@ class TestJoining(PurposeCase):
         self.assertEqual(self.states(holder), {"email": WITHDRAWN})
         self.make_due()
         self.push()
-        [no] = self.events.search([("address", "=", holder.email), ("state", "=", WITHDRAWN)])
+        [no] = self.ledger.search([("address", "=", holder.email), ("state", "=", WITHDRAWN)])
         self.assertEqual(no.partner_id, partner)
         self.assertFalse(self.binding(partner).merge_ids)
+
+    def test_one_that_cannot_be_joined_stops_no_other(self):
+        bad, good = self.make_linked(), self.make_linked(email="ola@example.com", phone=False)
+        for partner in (bad, good):
+            other = self.sim.add_contact(email=f"other.{partner.email}")
+            self.binding(partner)._join([other["id"]])
+        real, broken = type(self.env["usercom.binding"])._meet, self.binding(bad).id
+
+        def meet(binding, *args):
+            if binding.id == broken:
+                raise ValueError
+            return real(binding, *args)
+
+        patched = patch.object(self.registry["usercom.binding"], "_meet", meet)
+        with patched, self.assertLogs("odoo.addons.usercom_connector", "ERROR"):
+            self.push()
+        self.assertFalse(self.binding(good).merge_ids)
+        self.assertEqual(self.changes().mapped("problem_code"), ["unexpected"])
 
     def test_no_yes_goes_out_over_a_no_that_the_other_one_shows(self):
         partner = self.make_linked()

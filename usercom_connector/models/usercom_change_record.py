@@ -36,13 +36,23 @@ class UsercomChange(models.Model):
 
     @api.model
     def _record_met(self, account, stream, answers):
+        pieces = [
+            (rows, job, answer)
+            for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True)
+            if not rows._settle_failure(account, stream, answer)
+        ]
+        met = self._in_bulk(pieces, partial(self._meet_some, account))
+        going_on = {job.binding_id for job in met}
+        self._record_unwritten([j for j, _answer in answers if j.binding_id not in going_on])
+        return met
+
+    @api.model
+    def _meet_some(self, account, pieces):
         bindings, events, met = self.env["usercom.binding"], [], []
-        bindings = bindings.browse(job.binding_id for job, _answer in answers).exists()
+        bindings = bindings.browse(job.binding_id for _rows, job, _answer in pieces).exists()
         locked, snapshots = bindings._locked(), bindings._snapshots(account)
-        for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True):
+        for rows, job, answer in pieces:
             binding = locked & bindings.browse(job.binding_id)
-            if rows._settle_failure(account, stream, answer):
-                continue
             if not binding.partner_id:
                 rows._wait(0, "busy")
                 continue
@@ -50,8 +60,6 @@ class UsercomChange(models.Model):
             events += binding._meet(answer, job.met, snapshots[binding.id])
             met.append(job)
         self.env["usercom.consent.event"].create(events)
-        going_on = {job.binding_id for job in met}
-        self._record_unwritten([j for j, _answer in answers if j.binding_id not in going_on])
         return met
 
     @api.model
