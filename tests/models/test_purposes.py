@@ -804,6 +804,12 @@ class TestSetup(PurposeCase):
         self.assertIn("email_consent", self.account.webhook_attributes)
         self.assertNotIn("sms_consent", self.account.webhook_attributes)
 
+    def test_double_opt_in_is_offered_where_there_is_a_message_for_it(self):
+        with Form(self.email) as form:
+            form.double_opt_in = True
+        with Form(self.sms) as form, self.assertRaisesRegex(AssertionError, "invisible"):
+            form.double_opt_in = True
+
     def test_payload_hooks_write_no_consent(self):
         partner = self.make_linked()
         partner.city = "Hel"
