@@ -1052,6 +1052,21 @@ class TestLateWithdrawals(PurposeCase):
         self.push()
         self.assertFalse(self.env["usercom.stream"]._of(self.account, "push").is_late)
 
+    def test_also_while_nobody_has_said_who_it_is(self):
+        for _ in range(2):
+            self.there_is()
+        partner = self.make_partner()
+        at = fields.Datetime.now() - timedelta(hours=2)
+        said = self.say(partner, self.email, WITHDRAWN)
+        self.push()
+        self.assertEqual(self.changes().problem_code, "several_there")
+        self.recorded_at(said, at)
+        self.push()
+        self.assertTrue(self.asked())
+        self.changes().action_ignore()
+        self.push()
+        self.assertFalse(self.asked())
+
     def test_closed_when_delivered(self):
         self.late(self.email)
         self.sim.fault("500", method="PUT", times=1)
