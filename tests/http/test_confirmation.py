@@ -186,6 +186,13 @@ class TestConfirmation(HttpCase):
         self.assertIn("not valid any more", self.click(link).text)
         self.assertFalse(self.said())
 
+    def test_whoever_was_erased_and_is_no_contact_gets_no_message(self):
+        there = [("email_to", "=", "nobody@example.com")]
+        event = self.events.create({"address": "nobody@example.com", "state": "pending"})
+        self.assertEqual(self.env["mail.mail"].search_count(there), 1)
+        event._erase(event.partner_id)
+        self.assertFalse(self.env["mail.mail"].search_count(there))
+
     def test_it_counts_for_the_address_it_was_asked_at(self):
         self.wait()
         self.ola.email = "other@example.com"

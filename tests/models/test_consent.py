@@ -725,6 +725,52 @@ class TestSend(ConsentCase):
         self.push()
         self.assertIs(self.consent_there(partner), True)
 
+    def test_consent_that_was_not_written_is_not_taken_for_its_withdrawal(self):
+        """The "no" that is still there is the old one: nothing was written over it."""
+        for number, fault in enumerate(
+            (
+                {"kind": "500", "method": "GET"},
+                {"kind": "429", "method": "GET", "retry_after": 30},
+                {"kind": "429", "method": "PUT", "retry_after": 30},
+            )
+        ):
+            with self.subTest(fault):
+                email = f"jan{number}@example.com"
+                partner = self.make_linked({"email_consent": False}, email=email)
+                partner.usercom_email_consent = GIVEN
+                self.sim.fault(path="/users/:id/", **fault)
+                self.push()
+                self.assertIs(self.consent_there(partner), False)
+                self.make_due()
+                self.push()
+                self.assertIs(self.consent_there(partner), True)
+                self.assertEqual(partner.usercom_email_consent, GIVEN)
+
+    def test_nor_where_the_round_ends_before_the_call(self):
+        """Somebody else is looked up first, and User.com asks for a pause."""
+        partner = self.make_linked({"email_consent": False})
+        partner.usercom_email_consent = GIVEN
+        self.make_partner(email="ola@example.com")
+        self.sim.fault("429", retry_after=30, path="/users/search/")
+        self.push()
+        self.assertNotIn("PUT", self.methods())
+        self.make_due()
+        self.push()
+        self.assertIs(self.consent_there(partner), True)
+        self.assertEqual(partner.usercom_email_consent, GIVEN)
+
+    def test_nor_where_a_contact_that_is_to_be_joined_cannot_be_read(self):
+        partner = self.make_linked({"email_consent": False})
+        partner.usercom_email_consent = GIVEN
+        other = self.sim.add_contact(email="ola@example.com")
+        self.binding(partner)._join([other["id"]])
+        self.sim.fault("500", method="GET", path="/users/:id/")
+        self.push()
+        self.make_due()
+        self.push()
+        self.assertIs(self.consent_there(partner), True)
+        self.assertEqual(partner.usercom_email_consent, GIVEN)
+
     def test_contact_gone_meanwhile(self):
         partner = self.make_linked()
         partner.usercom_email_consent = GIVEN

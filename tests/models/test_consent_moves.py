@@ -2,6 +2,7 @@
 
 from unittest.mock import patch
 
+from odoo.addons.usercom_connector.models.usercom_binding import Read
 from odoo.tests import Form
 from odoo.tests.common import tagged
 
@@ -222,3 +223,59 @@ class TestConsentMoves(SyncCase):
         wizard._merge((target | one | other).ids, target)
         self.assertEqual(target.email, "jan@example.com")
         self.assertEqual(target.usercom_email_consent, "withdrawn")
+
+    def stranger(self, **attributes):
+        """A second contact in User.com with the address, which nobody has said anything about."""
+        attributes = {"email_consent": True} | attributes
+        return self.there_is(last_name="Drugi", attributes=attributes)["id"]
+
+    def read_there(self, number):
+        self.ping(number)
+        self.pull()
+        [row] = self.pings()
+        return row.problem_code
+
+    def test_a_no_of_who_waits_for_a_person_counts_at_the_address(self):
+        partner = self.make_linked({"email_consent": True})
+        number = self.stranger(email_consent=False)
+        self.assertEqual(self.read_there(number), "taken_here")
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+        self.push()
+        self.assertIs(self.consent_there(partner), False)
+        # It is heard once, and again when it is said again.
+        partner.usercom_email_consent = "given"
+        self.read_there(number)
+        self.assertEqual(partner.usercom_email_consent, "given")
+        for value in (True, False):
+            self.sim.edit_contact(number, attributes={"email_consent": value})
+            self.read_there(number)
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+
+    def test_a_no_of_who_is_one_of_several_counts_for_all_of_them(self):
+        partners = self.make_partner() | self.make_partner(name="Ola")
+        partners.usercom_email_consent = "given"
+        self.changes().unlink()
+        self.assertEqual(self.read_there(self.stranger(email_consent=False)), "several_here")
+        self.assertEqual(partners.mapped("usercom_email_consent"), ["withdrawn", "withdrawn"])
+
+    def test_a_no_of_who_waits_is_heard_by_the_page(self):
+        partner = self.make_linked({"email_consent": True})
+        number = self.stranger()
+        self.read_there(number)
+        self.assertEqual(partner.usercom_email_consent, "given")
+        self.sim.edit_contact(number, attributes={"email_consent": False})
+        self.account._request_survey()
+        self.pull()
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")
+
+    def test_a_no_right_before_a_write_counts_beside_a_yes_right_after_it(self):
+        partner = self.make_linked()
+        binding = self.binding(partner)
+        shown = []
+        with self.account._client() as usercom:
+            for value in (False, True):
+                self.say_there(partner, value)
+                shown.append(usercom.contact(int(binding.usercom_id)))
+        before = [(shown[0], {})]
+        binding._absorb(self.account, [Read(binding, shown[1], binding.synced_at, before=before)])
+        self.assertEqual(partner.usercom_email_consent, "withdrawn")

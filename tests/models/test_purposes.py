@@ -696,6 +696,24 @@ class TestJoining(PurposeCase):
         self.assertEqual(no.partner_id, partner)
         self.assertFalse(self.binding(partner).merge_ids)
 
+    def test_one_that_cannot_be_joined_stops_no_other(self):
+        bad, good = self.make_linked(), self.make_linked(email="ola@example.com", phone=False)
+        for partner in (bad, good):
+            other = self.sim.add_contact(email=f"other.{partner.email}")
+            self.binding(partner)._join([other["id"]])
+        real, broken = type(self.env["usercom.binding"])._meet, self.binding(bad).id
+
+        def meet(binding, *args):
+            if binding.id == broken:
+                raise ValueError
+            return real(binding, *args)
+
+        patched = patch.object(self.registry["usercom.binding"], "_meet", meet)
+        with patched, self.assertLogs("odoo.addons.usercom_connector", "ERROR"):
+            self.push()
+        self.assertFalse(self.binding(good).merge_ids)
+        self.assertEqual(self.changes().mapped("problem_code"), ["unexpected"])
+
     def test_no_yes_goes_out_over_a_no_that_the_other_one_shows(self):
         partner = self.make_linked()
         self.say_there(partner, unsubscribed=True)
@@ -785,6 +803,12 @@ class TestSetup(PurposeCase):
         self.assertIn("Unsubscribed from emails", self.account.webhook_attributes)
         self.assertIn("email_consent", self.account.webhook_attributes)
         self.assertNotIn("sms_consent", self.account.webhook_attributes)
+
+    def test_double_opt_in_is_offered_where_there_is_a_message_for_it(self):
+        with Form(self.email) as form:
+            form.double_opt_in = True
+        with Form(self.sms) as form, self.assertRaisesRegex(AssertionError, "invisible"):
+            form.double_opt_in = True
 
     def test_payload_hooks_write_no_consent(self):
         partner = self.make_linked()
@@ -1027,6 +1051,21 @@ class TestLateWithdrawals(PurposeCase):
         self.push()
         self.push()
         self.assertFalse(self.env["usercom.stream"]._of(self.account, "push").is_late)
+
+    def test_also_while_nobody_has_said_who_it_is(self):
+        for _ in range(2):
+            self.there_is()
+        partner = self.make_partner()
+        at = fields.Datetime.now() - timedelta(hours=2)
+        said = self.say(partner, self.email, WITHDRAWN)
+        self.push()
+        self.assertEqual(self.changes().problem_code, "several_there")
+        self.recorded_at(said, at)
+        self.push()
+        self.assertTrue(self.asked())
+        self.changes().action_ignore()
+        self.push()
+        self.assertFalse(self.asked())
 
     def test_closed_when_delivered(self):
         self.late(self.email)

@@ -314,6 +314,25 @@ class Consents(RuleBasedStateMachine):
             self._lose_job(person)
             person.reading = None
 
+    @rule(who=people)
+    def push_fails(self, who):
+        """Before the write, as its turn does not come, or its read fails."""
+        person = self.people.get(who)
+        if person and person.job and not person.job.sent:
+            job, is_in_doubt = person.job, self.is_in_doubt
+            self._lose_job(person)
+            self.is_in_doubt = is_in_doubt
+            self._note_unwritten(person, job)
+
+    def _note_unwritten(self, person, job):
+        if person.revision == job.push.revision:
+            seen = job.push.seen
+            base = {one.key: seen[one.key] for one in self.rules if one.leads and one.key in seen}
+            person.base_usercom = base | person.base_usercom
+            person.last = {
+                name: job.last[name] for name in job.last if name != "email"
+            } | person.last
+
     def _lose_job(self, person):
         if person.job:
             self.is_in_doubt = True
@@ -1008,6 +1027,10 @@ def nobody_is_met(_meet):
     return lambda self, who, shown: []
 
 
+def nothing_is_known_again(_note_unwritten):
+    return lambda self, person, job: None
+
+
 def only_at_the_address_of_now(_record_no):
     return lambda self, who, purpose, addresses, event: _record_no(
         self, who, purpose, {self.people[who].profile.email}, event
@@ -1159,6 +1182,11 @@ YES_WHILE_THE_ADDRESS_CHANGES = (
         ("push_record", 0),
     ],
 )
+YES_THAT_IS_NOT_WRITTEN = (
+    "attribute",
+    (ANN, BOB),
+    [*STEP, *NO_THERE, *STEP, *YES, ("push_plan", 0), ("push_fails", 0), *STEP],
+)
 NO_TO_ALL_AND_TO_ONE = (
     UNSUBSCRIBED,
     (ANN, BOB),
@@ -1194,6 +1222,7 @@ RULES = [
     (Consents, "_counts_for_others", never, None),
     (Consents, "_is_saying", never, READ_WHILE_A_YES_IS_WRITTEN),
     (Consents, "_meet", nobody_is_met, NO_OF_WHOM_IT_IS_JOINED_WITH),
+    (Consents, "_note_unwritten", nothing_is_known_again, YES_THAT_IS_NOT_WRITTEN),
     (Consents, "_record_no", only_at_the_address_of_now, NO_BEFORE_THE_ADDRESS_CHANGES),
     (Consents, "_absorb", reads_end_when_they_are_recorded, NO_ELSEWHERE_DURING_A_READ),
     (Consents, "_absorb", all_is_heard_at_the_new_address, YES_WHILE_THE_ADDRESS_CHANGES),

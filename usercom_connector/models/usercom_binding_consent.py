@@ -117,7 +117,8 @@ class UsercomBinding(models.Model):
                     vals = self._event_vals(purpose_id, state, event.at, address)
                     events.append(vals | {"happened_after": event.after})
         events += self._words_before(read.before, snapshot)
-        return list({(vals["purpose_id"], vals["address"]): vals for vals in events[::-1]}.values())
+        told = ("purpose_id", "address", "state")
+        return list({tuple(vals[name] for name in told): vals for vals in events[::-1]}.values())
 
     def _words_before(self, reads, snapshot):
         """Each "no" that reads right before a write show, and that nobody has heard of yet.

@@ -150,6 +150,15 @@ class UsercomBinding(models.Model):
             vals["yes_written_at"] = consent.moment()
         self.write(vals)
 
+    def _note_unwritten(self, job):
+        """Know again what was there before a consent that then was not written.
+
+        Else the "no" that it was to follow would count as a new one.
+        """
+        base = {rule.key: job.seen[rule.key] for rule in job.leading if rule.key in job.seen}
+        if self and self.revision == job.revision:
+            self.base_usercom = base | (self.base_usercom or {})
+
     def _record_sent(self, job, sent, snapshot):
         """Move the bases after a push.
 

@@ -40,7 +40,10 @@ class UsercomChange(models.Model):
             for some in split_every(RECORDED_TOGETHER, of_kind):
                 jobs += self._in_transaction(partial(self._bind, account, stream, some, began))
         may_go = self._in_transaction(lambda: not stream._is_resting() and account._may_run())
-        return self._in_transaction(partial(self._still_leaving, jobs)) if may_go else None
+        if not may_go:
+            self._in_transaction(partial(self._record_unwritten, jobs))
+            return None
+        return self._in_transaction(partial(self._still_leaving, jobs))
 
     @api.model
     def _bind(self, account, stream, answers, began, places=None):

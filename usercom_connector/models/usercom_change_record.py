@@ -36,13 +36,23 @@ class UsercomChange(models.Model):
 
     @api.model
     def _record_met(self, account, stream, answers):
+        pieces = [
+            (rows, job, answer)
+            for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True)
+            if not rows._settle_failure(account, stream, answer)
+        ]
+        met = self._in_bulk(pieces, partial(self._meet_some, account))
+        going_on = {job.binding_id for job in met}
+        self._record_unwritten([j for j, _answer in answers if j.binding_id not in going_on])
+        return met
+
+    @api.model
+    def _meet_some(self, account, pieces):
         bindings, events, met = self.env["usercom.binding"], [], []
-        bindings = bindings.browse(job.binding_id for job, _answer in answers).exists()
+        bindings = bindings.browse(job.binding_id for _rows, job, _answer in pieces).exists()
         locked, snapshots = bindings._locked(), bindings._snapshots(account)
-        for rows, (job, answer) in zip(self._left_of(answers), answers, strict=True):
+        for rows, job, answer in pieces:
             binding = locked & bindings.browse(job.binding_id)
-            if rows._settle_failure(account, stream, answer):
-                continue
             if not binding.partner_id:
                 rows._wait(0, "busy")
                 continue
@@ -53,9 +63,22 @@ class UsercomChange(models.Model):
         return met
 
     @api.model
+    def _record_unwritten(self, jobs):
+        """Of consents that were not written it is known again what User.com says."""
+        pushes = [job for job in jobs if isinstance(job, exchange.PushJob) and job.binding_id]
+        giving = [job for job in pushes if True in job.consents.values()]
+        bindings = self.env["usercom.binding"].browse(job.binding_id for job in giving)
+        locked = bindings.exists()._locked() if giving else bindings
+        for job in giving:
+            (locked & bindings.browse(job.binding_id))._note_unwritten(job)
+
+    @api.model
     def _record(self, account, stream, answers, began):
         """Record what came of the calls, and drop the rows that are settled."""
         pieces, bindings = [], self.env["usercom.binding"]
+        self._record_unwritten(
+            [j for j, answer in answers if not exchange.may_have_written(answer)]
+        )
         existing = bindings.browse(job.binding_id for job, _answer in answers).exists()
         by_id = {binding.id: binding for binding in existing}
         locked = existing._locked()

@@ -86,15 +86,28 @@ class UsercomChange(models.Model):
         recorded_at = dict(found)
         partners = self.env["res.partner"].browse(recorded_at)
         bindings = self.env["usercom.binding"]._of_partners(account, partners)
-        states = partners.browse(bindings)._usercom_consents(account)
+        # Somebody is there, and it is not known who: the withdrawal has reached none of them.
+        asked = self.search(
+            [
+                ("account_res_id", "=", account.id),
+                ("partner_res_id", "in", list(recorded_at.keys() - bindings.keys())),
+                ("problem_code", "in", self._questions),
+            ]
+        )
+        unknown = {partner_id: {} for partner_id in asked.mapped("partner_res_id")}
+        bases = unknown | {
+            partner_id: binding.base_usercom or {}
+            for partner_id, binding in bindings.items()
+            if binding.kind == mapping.CONTACT and binding.state != "gone"
+        }
+        states = partners.browse(bases)._usercom_consents(account)
         return min(
             (
                 recorded_at[partner_id]
-                for partner_id, binding in bindings.items()
-                if binding.kind == mapping.CONTACT and binding.state != "gone"
+                for partner_id, base in bases.items()
                 if any(
                     states[partner_id][rule.purpose] == consent.WITHDRAWN
-                    and (binding.base_usercom or {}).get(rule.key) is not False
+                    and base.get(rule.key) is not False
                     for rule in rules
                 )
             ),

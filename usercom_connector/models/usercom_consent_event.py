@@ -558,7 +558,7 @@ class UsercomConsentEvent(models.Model):
         :return: others at these addresses, to be passed to :meth:`_recall`.
         """
         # Also at addresses that the contacts no longer have.
-        mine = self.sudo().search([("partner_id", "in", partners.ids)])  # sudo: as _record
+        mine = self.sudo().search([("partner_id", "in", partners.ids)]) | self  # sudo: as _record
         there = mine._partners_there() - partners
         alone = set(mine.mapped("address")) - {*there.mapped("email_normalized"), False}
         self.env["usercom.consent.confirmation"]._forget(alone)

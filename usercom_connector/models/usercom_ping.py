@@ -380,6 +380,7 @@ class UsercomPing(models.Model):
         )
         keys = {s.get("email") or s.get("phone_number") for s in shown.values()}
         deleted = bindings._deleted_here(account, keys - same.keys() - {None})
+        known = self._strangers_no(account, [contact for _rows, contact in pieces])
         reads, done, to_link, to_create, begun, aside = {}, self.browse(), [], [], set(), []
         for rows, contact in pieces:
             theirs = shown[contact.id]
@@ -395,6 +396,7 @@ class UsercomPing(models.Model):
             owner = custom_ids.get(contact.custom_id)
             partner = rows._only_candidate(account, contact, people, tied, owner, said)
             if partner is None:
+                rows._hear_stranger(account, contact, theirs, people, known)
                 aside.append(contact)
                 continue
             if not partner and key in deleted:
@@ -428,6 +430,55 @@ class UsercomPing(models.Model):
             partner._usercom_pulled(account, vals)
         places[0] -= len(created)
         return reads, done, aside
+
+    @api.model
+    def _strangers_no(self, account, contacts):
+        """What those of these contacts have said no to who wait for a person to say who they are.
+
+        :return: the contact's number to (row, attributes).
+        """
+        rows = self.search(
+            [
+                ("account_res_id", "=", account.id),
+                ("lookup", "=", "id"),
+                ("value", "in", [str(contact.id) for contact in contacts]),
+                ("problem_code", "in", self._questions),
+            ]
+        )
+        return {row.value: (row, set((row.problem_args or {}).get("said_no", ()))) for row in rows}
+
+    def _hear_stranger(self, account, contact, theirs, people, known):
+        """Record the "no" of somebody who waits for a person, for all who have the address.
+
+        The row keeps what was heard: a consent that has followed since stands.
+
+        :param known: of :meth:`_strangers_no`.
+        """
+        row, heard = known.get(str(contact.id), (self, set()))
+        row = (self.exists() or row.exists())[:1]
+        if row.problem_code not in self._questions:
+            return  # nobody is asked, or not yet
+        rules = [
+            rule
+            for rule in account._consent_rules()
+            if rule.said(contact.get(rule.attribute), None) is False
+        ]
+        row.problem_args |= {"said_no": sorted({rule.attribute for rule in rules})}
+        there = {*people.mapped("email_normalized"), *people.mapped("phone_sanitized")}
+        events = self.env["usercom.consent.event"]
+        for rule in rules:
+            address = rule.address and theirs.get(rule.address)
+            if rule.attribute not in heard and address in there:
+                events._record_there(
+                    {address: {}},
+                    self.env["usercom.consent.purpose"].browse(rule.purpose),
+                    consent.WITHDRAWN,
+                    "usercom",
+                    happened_at=contact.read_at,
+                    origin=account.name,
+                    account_id=account.id,
+                    user_id=False,
+                )
 
     @api.model
     def _shown_by(self, account, contact):

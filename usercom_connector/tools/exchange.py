@@ -101,6 +101,17 @@ class RefusedTogether(Exception):  # noqa: N818 (an outcome like the others here
     """User.com did not take what was to be written to many contacts: each has to go by itself."""
 
 
+class Unanswered(client.AgainLater):
+    """A write of which nobody knows whether it took effect."""
+
+
+def may_have_written(answer: object) -> bool:
+    """Whether what came of a job may be a write."""
+    if isinstance(answer, client.UserComError):
+        return isinstance(answer, Unanswered)
+    return answer is not None
+
+
 @dataclass(frozen=True)
 class MassJob:
     """One body that is to be written to many contacts, an attribute a call."""
@@ -540,6 +551,17 @@ def _fresh(usercom: client.UserCom, job: PushJob) -> client.Contact | client.Com
 
 
 def _write(
+    usercom: client.UserCom, job: PushJob, body: dict[str, Any]
+) -> client.Contact | client.Company | client.Upsert:
+    try:
+        return _written(usercom, job, body)
+    except client.Throttled:
+        raise  # which had no effect
+    except client.AgainLater as error:
+        raise Unanswered(error.kind, error.status, error.retry_after) from error
+
+
+def _written(
     usercom: client.UserCom, job: PushJob, body: dict[str, Any]
 ) -> client.Contact | client.Company | client.Upsert:
     if job.kind == mapping.COMPANY:
