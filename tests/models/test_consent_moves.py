@@ -268,6 +268,62 @@ class TestConsentMoves(SyncCase):
         self.pull()
         self.assertEqual(partner.usercom_email_consent, "withdrawn")
 
+    def there_of(self, number):
+        return self.sim.contact(number)["attributes"].get("email_consent")
+
+    def test_a_withdrawal_reaches_every_profile_with_the_address(self):
+        partner = self.make_linked({"email_consent": True})
+        numbers = [self.stranger(), self.stranger(email_consent=None)]
+        self.read_there(numbers[0])
+        partner.usercom_email_consent = "withdrawn"
+        self.sim.reset_calls()
+        self.push()
+        self.assertEqual([self.there_of(number) for number in numbers], [False, False])
+        self.assertEqual([call["method"] for call in self.sim.calls()], ["PUT", "GET", "PUT", "PUT"])
+        # Those are asked about, and what we wrote there is no news: a newer yes stands.
+        self.pull()
+        self.assertEqual({row.problem_code for row in self.pings()}, {"taken_here"})
+        self.assertEqual(len(self.pings()), 2)
+        partner.usercom_email_consent = "given"
+        for number in numbers:
+            self.ping(number)
+        self.pull()
+        self.assertEqual(partner.usercom_email_consent, "given")
+
+    def test_a_profile_that_is_tied_to_somebody_gets_it_by_way_of_them(self):
+        partner = self.make_linked({"email_consent": True})
+        other = self.make_linked({"email_consent": True}, email="ola@example.com")
+        self.sim.edit_contact(int(self.binding(other).usercom_id), email=partner.email)
+        self.read(other)
+        self.assertEqual(other.email_normalized, partner.email_normalized)
+        other.usercom_email_consent = "given"
+        self.push()
+        self.assertIs(self.consent_there(other), True)
+        partner.usercom_email_consent = "withdrawn"
+        self.sim.reset_calls()
+        self.push()
+        self.assertEqual(self.there_of(int(self.binding(other).usercom_id)), False)
+        self.assertEqual(len(self.sim.calls("PUT")), 2)
+        self.assertFalse(self.pings())
+
+    def test_a_withdrawal_is_said_again_where_the_others_could_not_be_read(self):
+        for fault in ({"kind": "500"}, {"kind": "429", "retry_after": 30}):
+            with self.subTest(fault):
+                email = f"{fault['kind']}@example.com"
+                partner = self.make_linked({"email_consent": True}, email=email)
+                number = self.there_is(email=email, attributes={"email_consent": True})["id"]
+                partner.usercom_email_consent = "withdrawn"
+                self.sim.fault(path="/users/search/", **fault)
+                self.push()
+                self.assertIs(self.consent_there(partner), False)
+                self.assertTrue(self.changes())
+                self.make_due()
+                self.push()
+                self.assertIs(self.there_of(number), False)
+                self.assertFalse(self.changes())
+                events = self.env["usercom.consent.event"].search([("address", "=", email)])
+                self.assertEqual(sorted(events.mapped("state")), ["given", "withdrawn"])
+
     def test_a_no_right_before_a_write_counts_beside_a_yes_right_after_it(self):
         partner = self.make_linked()
         binding = self.binding(partner)

@@ -51,7 +51,7 @@ class Command:
 
     def finish(self) -> int:
         """Wait for the end and return the exit code."""
-        rest, _ = self.process.communicate(timeout=60)
+        rest, _ = self.process.communicate(timeout=300)
         self.said += rest
         return self.process.returncode
 

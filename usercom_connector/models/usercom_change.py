@@ -3,6 +3,7 @@ from dataclasses import replace
 from functools import partial
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL, split_every
 from odoo.tools.mail import email_split
 
@@ -277,12 +278,25 @@ class UsercomChange(models.Model):
         asking = [j for j in asking if mapping.EMAIL.attribute in j.body or not j.usercom_id]
         partners = self.env["res.partner"].browse(job.partner_id for job in asking)
         strangers = self.env["usercom.verdict"]._strangers(account, partners) if asking else {}
+        withdrawing = [job for job in people if job.withdrawn]
+        tied = self._tied_at_addresses_of(account, withdrawing) if withdrawing else frozenset()
         return [
-            replace(job, strangers=strangers[job.partner_id])
-            if job.partner_id in strangers
+            replace(job, strangers=strangers.get(job.partner_id, job.strangers), tied=tied)
+            if isinstance(job, exchange.PushJob) and (tied or job.partner_id in strangers)
             else job
             for job in jobs
         ]
+
+    @api.model
+    def _tied_at_addresses_of(self, account, jobs):
+        """The numbers of those in User.com that are tied to contacts with addresses of these."""
+        partners = self.env["res.partner"].with_context(active_test=False)
+        partners = partners.search(
+            Domain("email_normalized", "in", [job.email for job in jobs if job.email])
+            | Domain("phone_sanitized", "in", [job.phone for job in jobs if job.phone])
+        )
+        bindings = self.env["usercom.binding"]._of_partners(account, partners)
+        return frozenset(filter(None, (binding.usercom_id for binding in bindings.values())))
 
     def _job_of_deleted(self, binding):
         """What User.com is to be told of a contact that was deleted in Odoo."""

@@ -135,6 +135,11 @@ class UsercomChange(models.Model):
             else:
                 moved = frozenset(sent.outgoing)
                 reads.append(Read(binding, sent.contact, began, moved, before))
+        # They are read, and noted to have said no: else an older "no" would be heard some day.
+        elsewhere = {number for _binding, sent in pushed for number in sent.elsewhere}
+        if elsewhere:
+            subjects = [(account.id, "id", str(number)) for number in sorted(elsewhere)]
+            self.env["usercom.ping"]._append(subjects)
         self.env["usercom.consent.event"].create(words)
         lowered = words or any(sent.lowered for _binding, sent in pushed)
         bindings._absorb(account, reads, None if lowered else snapshots)

@@ -50,7 +50,8 @@ class PushJob:
     a User ID by which the contact may be known, ``strangers`` are the contacts in User.com that a
     person said are somebody else, and ``merges`` those that are to be joined with this one, by
     their numbers or User IDs; ``met`` are their words that are on record, by their numbers.
-    ``farewell`` is what becomes there of a contact that was deleted here.
+    ``tied`` are the numbers of contacts there that are tied to whoever else in Odoo has its
+    addresses. ``farewell`` is what becomes there of a contact that was deleted here.
     """
 
     partner_id: int
@@ -85,7 +86,17 @@ class PushJob:
     strangers: frozenset[str] = frozenset()
     merges: tuple[str, ...] = ()
     met: dict[str, dict[str, bool]] = field(default_factory=dict)
+    tied: frozenset[str] = frozenset()
     farewell: str | None = None
+
+    @property
+    def withdrawn(self) -> tuple[consent.ConsentRule, ...]:
+        """The rules of a "no" to an address that is to be written."""
+        return tuple(
+            rule
+            for rule in self.leading
+            if rule.address and self.has_no(rule) and self.consents.get(rule.attribute) is False
+        )
 
     @property
     def leading(self) -> tuple[consent.ConsentRule, ...]:
@@ -133,7 +144,8 @@ class Sent:
     address already, which was not written therefore. ``lowered`` are the purposes of which joining
     contacts has taken a "yes" back. ``written`` says whether anything was: a fresh read may have
     shown that nothing is left to write. ``fresh`` is that read, where there was one, and ``joined``
-    are the contacts that were joined with this one, as they were.
+    are the contacts that were joined with this one, as they were. ``elsewhere`` are those that were
+    told a "no" besides, because they have the address.
     """
 
     usercom_id: str
@@ -147,6 +159,7 @@ class Sent:
     written: bool = True
     fresh: client.Contact | client.Company | None = None
     joined: tuple[client.Contact, ...] = ()
+    elsewhere: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -245,17 +258,23 @@ def look_up(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
     if job.email:
         found = usercom.contacts_by_email(job.written_email or job.email)
     elif job.phone:
-        for spelling in dict.fromkeys((job.phone, job.written_phone or job.phone)):
-            found = [
-                contact
-                for contact in usercom.contacts_by_phone(spelling)
-                if values.alike(_phone(job, contact.phone_number), job.phone)
-            ]
-            if found:
-                break  # whether User.com finds a number in any spelling is not known
+        found = _by_phone(usercom, job)
     if not found and job.expected_id:
         with contextlib.suppress(client.Gone):
             found = [usercom.contact_by_custom_id(job.expected_id)]
+    return found
+
+
+def _by_phone(usercom: client.UserCom, job: PushJob) -> list[client.Contact]:
+    found: list[client.Contact] = []
+    for spelling in dict.fromkeys((job.phone or "", job.written_phone or job.phone or "")):
+        found = [
+            contact
+            for contact in usercom.contacts_by_phone(spelling)
+            if values.alike(_phone(job, contact.phone_number), job.phone)
+        ]
+        if found:
+            break  # whether User.com finds a number in any spelling is not known
     return found
 
 
@@ -294,7 +313,8 @@ def send(usercom: client.UserCom, job: PushJob) -> Sent | Overtaken:
         if namesakes := _namesakes(usercom, job, fresh):
             job = _without_address(job)
     sent = _sent(usercom, job, fresh)
-    return replace(sent, namesakes=namesakes, lowered=lowered, joined=joined, fresh=fresh)
+    sent = replace(sent, namesakes=namesakes, lowered=lowered, joined=joined, fresh=fresh)
+    return replace(sent, elsewhere=_say_no_elsewhere(usercom, job, sent))
 
 
 def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -> Sent:
@@ -329,6 +349,40 @@ def _sent(usercom: client.UserCom, job: PushJob, fresh: client.Contact | None) -
     if isinstance(answer, client.Upsert):
         return Sent(str(answer.id), None, kept, consents, refused)
     return Sent(str(answer.id), answer, kept, consents, refused)
+
+
+def _say_no_elsewhere(usercom: client.UserCom, job: PushJob, sent: Sent) -> tuple[int, ...]:
+    """Tell each "no" that was written to all others there who have the address.
+
+    A withdrawal belongs to an address (design.md, section 6). Those that are tied to a contact of
+    Odoo get it by way of that; who is being created was looked for just before.
+
+    :return: the numbers of those that were told.
+    """
+    told: list[int] = []
+    by_address: dict[str, list[consent.ConsentRule]] = {}
+    for rule in job.withdrawn if job.usercom_id else ():
+        if rule.attribute in sent.consents:
+            by_address.setdefault(rule.address, []).append(rule)
+    try:
+        for address, rules in by_address.items():
+            is_email = address == mapping.EMAIL.attribute
+            found = usercom.contacts_by_email(job.email or "") if is_email else []
+            found = _by_phone(usercom, job) if not is_email and job.phone else found
+            for contact in found:
+                if str(contact.id) in job.tied | {sent.usercom_id}:
+                    continue
+                shown = {rule: rule.shown(contact.get(rule.attribute)) for rule in rules}
+                body = {r.attribute: r.written(False) for r in rules if shown[r] is not False}
+                # One that is refused is seen by the read that follows, and a person is asked.
+                told.append(contact.id)
+                with contextlib.suppress(client.Gone, client.RecordRefused):
+                    if body:
+                        usercom.update_contact(contact.id, body)
+    except client.AgainLater as error:
+        # The contact's own "no" was written, and will be so once more.
+        raise Unanswered(error.kind, error.status, error.retry_after) from error
+    return tuple(told)
 
 
 def _moves(job: PushJob) -> set[str]:
