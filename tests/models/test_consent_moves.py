@@ -279,7 +279,8 @@ class TestConsentMoves(SyncCase):
         self.sim.reset_calls()
         self.push()
         self.assertEqual([self.there_of(number) for number in numbers], [False, False])
-        self.assertEqual([call["method"] for call in self.sim.calls()], ["PUT", "GET", "PUT", "PUT"])
+        methods = [call["method"] for call in self.sim.calls()]
+        self.assertEqual(methods, ["PUT", "GET", "PUT", "PUT"])
         # Those are asked about, and what we wrote there is no news: a newer yes stands.
         self.pull()
         self.assertEqual({row.problem_code for row in self.pings()}, {"taken_here"})
