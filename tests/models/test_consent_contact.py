@@ -226,6 +226,14 @@ class TestWord(ContactCase):
             field = self.env[model].fields_get(["document"])["document"]
             self.assertIn("no personal data", field["help"])
 
+    def test_says_nothing_of_a_contact_that_is_not_to_be_seen(self):
+        company = self.env["res.company"].create({"name": "Elsewhere"})
+        partner = self.partner(company_id=company.id)
+        self.say(partner, GIVEN)
+        word = self.word(partner, happened_at=datetime(2020, 1, 1))
+        self.assertFalse(word.known_event)
+        self.assertFalse(word.warning)
+
     def test_a_complaint_withdraws(self):
         partner = self.partner()
         with self.assertRaisesRegex(ValidationError, "no consent"):

@@ -80,7 +80,7 @@ class UsercomConsentWord(models.TransientModel):
         # sudo: as on the contact
         standing = self.env["usercom.consent.standing"].sudo()
         partner, purpose = self.partner_id, self.purpose_id
-        if not partner or not purpose:
+        if not partner or not purpose or not partner.sudo(False).has_access("read"):
             return None, self.env["usercom.consent.event"]
         state, event, _hindrance = standing._of(partner, purpose)[partner.id][purpose.id]
         return state, event
