@@ -1067,6 +1067,18 @@ class TestLateWithdrawals(PurposeCase):
         self.push()
         self.assertFalse(self.asked())
 
+    def test_also_while_it_cannot_be_found_out_who_it_is(self):
+        said = self.say(self.make_partner(), self.email, WITHDRAWN)
+        self.sim.fault("500", path="/users/search/", times=None)
+        self.recorded_at(said, fields.Datetime.now() - timedelta(hours=2))
+        self.push()
+        self.assertTrue(self.asked())
+        self.sim.clear_faults()
+        for _times in range(2):
+            self.make_due()
+            self.push()
+        self.assertFalse(self.asked())
+
     def test_closed_when_delivered(self):
         self.late(self.email)
         self.sim.fault("500", method="PUT", times=1)

@@ -2,6 +2,7 @@ from datetime import timedelta
 from functools import partial
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..sync import consent, mapping
@@ -86,15 +87,17 @@ class UsercomChange(models.Model):
         recorded_at = dict(found)
         partners = self.env["res.partner"].browse(recorded_at)
         bindings = self.env["usercom.binding"]._of_partners(account, partners)
-        # Somebody is there, and it is not known who: the withdrawal has reached none of them.
-        asked = self.search(
-            [
-                ("account_res_id", "=", account.id),
-                ("partner_res_id", "in", list(recorded_at.keys() - bindings.keys())),
-                ("problem_code", "in", self._questions),
-            ]
+        # Somebody is there, and it is not known who; or that could not be found out yet. Who waits
+        # for the ceiling alone was looked for and is not there.
+        unsure = self.search(
+            Domain("account_res_id", "=", account.id)
+            & Domain("partner_res_id", "in", list(recorded_at.keys() - bindings.keys()))
+            & (
+                Domain("problem_code", "in", self._questions)
+                | (Domain("due_at", "!=", False) & Domain("problem_code", "!=", "ceiling"))
+            )
         )
-        unknown = {partner_id: {} for partner_id in asked.mapped("partner_res_id")}
+        unknown = {partner_id: {} for partner_id in unsure.mapped("partner_res_id")}
         bases = unknown | {
             partner_id: binding.base_usercom or {}
             for partner_id, binding in bindings.items()
