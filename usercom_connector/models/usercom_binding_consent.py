@@ -100,7 +100,7 @@ class UsercomBinding(models.Model):
             merged.base_odoo.pop(rule.attribute, None)  # what was on its way, if it was
         addresses = {rule.purpose: rule.address for rule in rules}
         # After a call that answered without values, what was sent is what is to be expected.
-        seen = (self.base_odoo or {}) | (self.base_usercom or {})
+        seen = (self.base_odoo or {}) | (self.base_usercom or {}) if news else {}
         if not self.synced_at:
             self._note_disagreements(news, snapshot)
         events = []
@@ -126,7 +126,7 @@ class UsercomBinding(models.Model):
         :param reads: list of (contact in User.com, the last words known by then).
         :return: list of values of events.
         """
-        rules = self._consent_rules()
+        rules = self._consent_rules() if reads else ()
         addresses = {rule.purpose: rule.address for rule in rules}
         return [
             self._event_vals(purpose_id, consent.WITHDRAWN, contact.read_at, address)

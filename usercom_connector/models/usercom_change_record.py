@@ -117,9 +117,10 @@ class UsercomChange(models.Model):
                 done += outcome
                 continue
             pushed += [(binding, sent)]
-            # After a creation, whose answer shows no values, what was sent is what was there.
-            seen = (binding.base_odoo or {}) | job.bases | job.seen
-            before = [(sent.fresh, seen)] if sent.fresh else []
+            before = []
+            if sent.fresh:
+                # After a creation, whose answer shows no values, what was sent is what was there.
+                before = [(sent.fresh, (binding.base_odoo or {}) | job.bases | job.seen)]
             before += [(contact, job.met.get(str(contact.id), {})) for contact in sent.joined]
             if sent.lowered:
                 partner = binding.partner_id
