@@ -186,18 +186,16 @@ class UsercomConsentConfirmation(models.AbstractModel):
         """Put on record that the person has confirmed these."""
         return asked.create(
             [
-                {
-                    "partner_id": event.partner_id.id,
-                    "address": event.address,
-                    "purpose_id": event.purpose_id.id,
-                    "state": consent.GIVEN,
-                    "happened_at": consent.moment(),
-                    "source": "confirmation",
-                    "user_id": self.env.uid,
-                    "document": event.document,
-                    "text_id": event.text_id.id,
+                asked._word(
+                    event.partner_id,
+                    event.purpose_id,
+                    consent.GIVEN,
+                    "confirmation",
+                    address=event.address,
+                    document=event.document,
+                    text_id=event.text_id.id,
                     **asked._evidence(),
-                }
+                )
                 for event in self._open(asked)
             ]
         )

@@ -367,8 +367,8 @@ def _say_no_elsewhere(usercom: client.UserCom, job: PushJob, sent: Sent) -> tupl
     try:
         for address, rules in by_address.items():
             is_email = address == mapping.EMAIL.attribute
-            found = usercom.contacts_by_email(job.email or "") if is_email else []
-            found = _by_phone(usercom, job) if not is_email and job.phone else found
+            email = job.email or ""
+            found = usercom.contacts_by_email(email) if is_email else _by_phone(usercom, job)
             for contact in found:
                 if str(contact.id) in job.tied | {sent.usercom_id}:
                     continue
